@@ -1,0 +1,1 @@
+"""The rule book of a written conversation: pure, no I/O, no clock."""

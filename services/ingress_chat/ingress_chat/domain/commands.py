@@ -1,0 +1,89 @@
+"""What may be asked of a chat contact."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .events import Message, SkillRequirement, TransferKind
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a contact waits: the queue, the pool it is in now, and what the queue asks of an agent."""
+
+    queue: str
+    pool: str
+    priority: int = 0
+    required_skills: tuple[SkillRequirement, ...] = ()
+    preferred_agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StartContact:
+    entry_point: str
+    customer_ref: str
+    locale: str = ""
+    attributes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiveMessage:
+    """From the customer; the first one also queues the contact at ``place``."""
+
+    message: Message
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class SendMessage:
+    message: Message
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectAgent:
+    """Routing has assigned leg ``leg`` to ``agent``."""
+
+    leg: int
+    queue: str
+    agent: str
+    team: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RequeueContact:
+    """Routing has overflowed leg ``leg`` out of its queue to ``place``."""
+
+    leg: int
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class TransferContact:
+    agent: str
+    kind: TransferKind
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class EndByAgent:
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndByCustomer:
+    """The visitor closes the conversation, or (``lost``) stayed away beyond the grace time."""
+
+    lost: bool = False
+
+
+ContactCommand = (
+    StartContact
+    | ReceiveMessage
+    | SendMessage
+    | ConnectAgent
+    | RequeueContact
+    | TransferContact
+    | EndByAgent
+    | EndByCustomer
+)

@@ -1,0 +1,163 @@
+"""What happens to a chat contact, as facts in the past tense."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class MessageKind(StrEnum):
+    TEXT = "text"
+    RICH = "rich"
+    EMOJI = "emoji"
+    IMAGE = "image"
+    AUDIO = "audio"
+    VIDEO = "video"
+    FILE = "file"
+    CARD = "card"
+
+
+class TransferKind(StrEnum):
+    BLIND = "blind"
+    CONSULT = "consult"
+
+
+class EndReason(StrEnum):
+    AGENT_ENDED = "agent_ended"
+    CUSTOMER_ENDED = "customer_ended"
+    ABANDONED = "abandoned"
+    CUSTOMER_LOST = "customer_lost"
+    NEVER_QUEUED = "never_queued"
+
+
+@dataclass(frozen=True, slots=True)
+class SealedText:
+    """Text under the customer's key; only ``switchlog.seal`` reads it."""
+
+    key_id: str
+    nonce: bytes
+    ciphertext: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SkillRequirement:
+    skill: str
+    min_level: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as it travels: sealed text, or a reference to a sealed attachment, or both (a caption)."""
+
+    message_id: str
+    kind: MessageKind
+    body: SealedText | None = None
+    attachment_ref: str = ""
+    sender: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ContactStarted:
+    entry_point: str
+    customer_ref: str
+    locale: str = ""
+    attributes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReceived:
+    """From the customer."""
+
+    message: Message
+    queue: str = ""
+    pool: str = ""
+    leg: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MessageSent:
+    """To the customer."""
+
+    message: Message
+    leg: int
+    queue: str
+    pool: str
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContactQueued:
+    queue: str
+    pool: str
+    leg: int
+    priority: int = 0
+    required_skills: tuple[SkillRequirement, ...] = ()
+    preferred_agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentConnected:
+    leg: int
+    queue: str
+    pool: str
+    agent: str
+    team: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentDisconnected:
+    leg: int
+    queue: str
+    pool: str
+    agent: str
+    team: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerDisconnected:
+    leg: int
+    queue: str
+    pool: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContactAbandoned:
+    """The customer left while waiting."""
+
+    leg: int
+    queue: str
+    pool: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContactTransferred:
+    leg: int
+    queue: str
+    pool: str
+    agent: str
+    team: str
+    kind: TransferKind
+    to_queue: str
+    to_pool: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContactEnded:
+    reason: EndReason
+    leg: int = 0
+    queue: str = ""
+    pool: str = ""
+
+
+ContactEvent = (
+    ContactStarted
+    | MessageReceived
+    | MessageSent
+    | ContactQueued
+    | AgentConnected
+    | AgentDisconnected
+    | CustomerDisconnected
+    | ContactAbandoned
+    | ContactTransferred
+    | ContactEnded
+)

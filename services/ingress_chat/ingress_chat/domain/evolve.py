@@ -1,0 +1,60 @@
+"""How each fact changes a chat contact."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import assert_never
+
+from .events import (
+    AgentConnected,
+    AgentDisconnected,
+    ContactAbandoned,
+    ContactEnded,
+    ContactEvent,
+    ContactQueued,
+    ContactStarted,
+    ContactTransferred,
+    CustomerDisconnected,
+    MessageReceived,
+    MessageSent,
+)
+from .state import ContactState, Ended, Greeting, NotStarted, Open, Talking, Waiting
+
+INITIAL: ContactState = NotStarted()
+
+
+def evolve(state: ContactState, event: ContactEvent) -> ContactState:
+    """The state after ``event``; facts that say nothing about the phase leave it alone."""
+    match event:
+        case ContactStarted(entry_point, customer_ref, locale, _):
+            return Greeting(Open(customer_ref, entry_point, locale, frozenset()))
+        case MessageReceived(message=message) | MessageSent(message=message):
+            return _remember(state, message.message_id)
+        case ContactQueued(queue, pool, leg):
+            return Waiting(_open(state), leg, queue, pool)
+        case AgentConnected(leg, queue, pool, agent, team):
+            return Talking(_open(state), leg, queue, pool, agent, team)
+        case ContactEnded():
+            contact = _open(state)
+            return Ended(contact.customer_ref, contact.message_ids)
+        case AgentDisconnected() | CustomerDisconnected() | ContactAbandoned() | ContactTransferred():
+            return state
+        case _:
+            assert_never(event)
+
+
+def _open(state: ContactState) -> Open:
+    match state:
+        case Greeting(contact) | Waiting(contact=contact) | Talking(contact=contact):
+            return contact
+        case _:
+            raise ValueError(f"a fact of an open contact in {type(state).__name__}")
+
+
+def _remember(state: ContactState, message_id: str) -> ContactState:
+    match state:
+        case Greeting() | Waiting() | Talking():
+            known = state.contact.message_ids | {message_id}
+            return replace(state, contact=replace(state.contact, message_ids=known))
+        case _:
+            raise ValueError(f"a message in {type(state).__name__}")

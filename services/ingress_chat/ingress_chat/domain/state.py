@@ -1,0 +1,54 @@
+"""One class a phase: a ``Talking`` contact always has an agent, a ``Waiting`` one a queue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class NotStarted:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """What every living conversation has; ``message_ids`` makes a resend harmless."""
+
+    customer_ref: str
+    entry_point: str
+    locale: str
+    message_ids: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """Started, nothing said yet."""
+
+    contact: Open
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    contact: Open
+    leg: int
+    queue: str
+    pool: str
+
+
+@dataclass(frozen=True, slots=True)
+class Talking:
+    contact: Open
+    leg: int
+    queue: str
+    pool: str
+    agent: str
+    team: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    customer_ref: str
+    message_ids: frozenset[str]
+
+
+ContactState = NotStarted | Greeting | Waiting | Talking | Ended
