@@ -1,0 +1,1 @@
+"""Mechanisms every service shares: no business nouns in here."""
