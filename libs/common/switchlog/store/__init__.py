@@ -1,4 +1,4 @@
-"""What a store must do. One contract suite runs against memory, SQLite and Cassandra; see the kernel rules by number."""
+"""What a store must do: one contract suite for memory, SQLite and Cassandra; kernel rules by number."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class EventStore(Protocol):
         ...
 
     async def published(self, stream: StreamId, version: int) -> None:
-        """Raise the watermark (a max register). Timers of the rows up to ``version`` are durable before it moves (rule 16)."""
+        """Raise the watermark (a max register); timers of the rows up to ``version`` are durable before (rule 16)."""
         ...
 
     async def lower_watermark(self, stream: StreamId, version: int) -> None:
@@ -200,12 +200,23 @@ class KeyStore(Protocol):
 class Store(Protocol):
     """One service's store. ``open`` it with ``switchlog.store.opening.open_store``."""
 
-    events: EventStore
-    views: ViewStore
-    seen: SeenStore
-    timers: TimerStore
-    effects: EffectStore
-    keys: KeyStore
+    @property
+    def events(self) -> EventStore: ...
+
+    @property
+    def views(self) -> ViewStore: ...
+
+    @property
+    def seen(self) -> SeenStore: ...
+
+    @property
+    def timers(self) -> TimerStore: ...
+
+    @property
+    def effects(self) -> EffectStore: ...
+
+    @property
+    def keys(self) -> KeyStore: ...
 
     async def ready(self) -> bool:
         """Whether it answers now."""
