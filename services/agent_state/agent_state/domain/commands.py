@@ -1,0 +1,118 @@
+"""What may be asked of an agent's stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .events import EndedBy, Leg, Mode, Skill, Slots
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterAgent:
+    """Make the agent as described, or bring it up to date; with ``only_new`` an existing one is refused (AG-4)."""
+
+    name: str
+    team: str
+    pool: str
+    skills: tuple[Skill, ...] = ()
+    capacity: tuple[Slots, ...] = ()
+    wrap_up_ms: int = 0
+    auto_ready: bool = True
+    only_new: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class CheckIn:
+    mode: Mode
+
+
+@dataclass(frozen=True, slots=True)
+class BeReady:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class BeNotReady:
+    reason: str
+    planned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RequestBreak:
+    reason: str
+    planned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ApproveBreak:
+    approved_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndWrapUp:
+    """Of one leg, or of all the agent has when ``contact`` is empty."""
+
+    contact: str = ""
+    leg: int = 0
+    by: EndedBy = EndedBy.AGENT
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOut:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class SignOut:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class StartWork:
+    """Routing has assigned the leg to this agent."""
+
+    work: Leg
+
+
+@dataclass(frozen=True, slots=True)
+class EndWork:
+    """The agent has left the leg, whoever ended it."""
+
+    work: Leg
+
+
+@dataclass(frozen=True, slots=True)
+class MissOffer:
+    """An offer expired unanswered (RT-2)."""
+
+    offer: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseFromPool:
+    """The pool has let the agent go."""
+
+    pool: str
+
+
+AgentCommand = (
+    RegisterAgent
+    | SignIn
+    | CheckIn
+    | BeReady
+    | BeNotReady
+    | RequestBreak
+    | ApproveBreak
+    | EndWrapUp
+    | CheckOut
+    | SignOut
+    | StartWork
+    | EndWork
+    | MissOffer
+    | ReleaseFromPool
+)

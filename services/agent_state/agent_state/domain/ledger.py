@@ -1,0 +1,34 @@
+"""The ledger of a shift: what an agent did when, to the millisecond, without gap or overlap (AG-6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from .events import AgentEvent
+from .evolve import INITIAL, evolve
+from .state import Activity, activity
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """``activity`` from ``start`` to before ``end``, epoch milliseconds."""
+
+    activity: Activity
+    start: int
+    end: int
+
+
+def ledger(history: Iterable[tuple[int, AgentEvent]], until: int) -> Sequence[Span]:
+    """The spans from the first of ``history`` (times not decreasing) to ``until``; those of no length are left out."""
+    spans: list[Span] = []
+    state, doing, since = INITIAL, Activity.SIGNED_OUT, None
+    for at, event in history:
+        state = evolve(state, event)
+        since = at if since is None else since
+        if activity(state) != doing:
+            spans.append(Span(doing, since, at))
+            doing, since = activity(state), at
+    if since is not None:
+        spans.append(Span(doing, since, max(since, until)))
+    return [span for span in spans if span.start < span.end]
