@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from joserfc.jwk import ECKey
 
 from switchlog.auth.principal import VISITOR
 from switchlog.ids import new_id
+from switchlog.secretfile import load_or_create
 
 ALGORITHM = "ES256"
 TYPE = "at+jwt"
@@ -73,10 +73,7 @@ def new_key() -> ECKey:
 
 def load_or_create_key(path: Path) -> ECKey:
     """The private key in ``path`` (PEM, mode 600), made on first use; two creators at once agree on one."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _create_once(path, new_key().as_pem(private=True))
-    return _named(ECKey.import_key(path.read_bytes()))
+    return _named(ECKey.import_key(load_or_create(path, lambda: new_key().as_pem(private=True))))
 
 
 def public_jwks(*keys: ECKey) -> dict[str, list[dict[str, Any]]]:
@@ -86,16 +83,3 @@ def public_jwks(*keys: ECKey) -> dict[str, list[dict[str, Any]]]:
 
 def _named(key: ECKey) -> ECKey:
     return ECKey.import_key(key.raw_value, {"kid": key.thumbprint(), "use": "sig", "alg": ALGORITHM})
-
-
-def _create_once(path: Path, content: bytes) -> None:
-    draft = path.with_name(f".{path.name}.{new_id()}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-        os.fsync(file.fileno())
-    try:
-        os.link(draft, path)  # fails if somebody else was first: theirs stands
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()

@@ -67,13 +67,20 @@ class Sockets:
             del self._open[key]
 
 
-async def open_socket(websocket: WebSocket, office: TicketOffice, subprotocol: str | None = None) -> Socket | None:
+async def open_socket(
+    websocket: WebSocket,
+    office: TicketOffice,
+    subprotocol: str | None = None,
+    *,
+    allows: Callable[[str | None], bool] | None = None,
+) -> Socket | None:
     """Accept ``websocket`` for whoever holds its ``ticket``; ``None`` when it was refused (403 or close 4401).
 
+    ``allows(origin)`` replaces the process's allow-list (a widget stands on many sites).
     Use it as ``async with socket:`` and read ``async for frame in socket``.
     """
     sockets: Sockets = websocket.app.state.sockets
-    if not sockets.allows(websocket.headers.get("origin")):
+    if not (allows or sockets.allows)(websocket.headers.get("origin")):
         await websocket.close()  # before accept: the handshake is answered 403
         return None
     offered = subprotocol if subprotocol in websocket.scope.get("subprotocols", ()) else None
