@@ -50,21 +50,25 @@ class StreamId:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The foreign fact that a reaction answers: stream key, version, and which of its commands this is."""
+    """The foreign fact that a reaction answers: stream key, version, and which of its commands this is.
+
+    ``reaction`` names who reacts: two reactions to one stream advance on their own, or the faster would silence the slower.
+    """
 
     stream: str
     version: int
     n: int = 0
+    reaction: str = ""
 
     def __str__(self) -> str:
-        return f"{self.stream}#{self.version}#{self.n}"
+        return f"{self.stream}#{self.version}#{self.n}#{self.reaction}"
 
     @classmethod
     def parse(cls, text: str) -> Source | None:
         if not text:
             return None
-        stream, version, n = text.rsplit("#", 2)
-        return cls(stream, int(version), int(n))
+        stream, version, n, reaction = text.split("#", 3)
+        return cls(stream, int(version), int(n), reaction)
 
 
 @dataclass(frozen=True, slots=True)
