@@ -48,6 +48,7 @@ class ConnectAgent:
     queue: str
     agent: str
     team: str = ""
+    offer_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

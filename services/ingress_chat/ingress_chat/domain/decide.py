@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import assert_never
 
 from switchlog.decider import Decider, Rejected
@@ -30,12 +31,13 @@ from .events import (
     ContactTransferred,
     CustomerDisconnected,
     EndReason,
+    LegEnd,
     Message,
     MessageReceived,
     MessageSent,
 )
 from .evolve import INITIAL, evolve
-from .state import ContactState, Ended, Greeting, NotStarted, Talking, Waiting
+from .state import ContactState, Ended, Greeting, NotStarted, Open, Talking, Waiting
 
 MAX_MESSAGES = 5_000
 
@@ -50,13 +52,13 @@ def decide(command: ContactCommand, state: ContactState, now: int) -> Sequence[C
         case _, NotStarted():
             raise Rejected("CONTACT_NOT_STARTED")
         case ReceiveMessage(message, place), _:
-            return _receive(message, place, state)
+            return _receive(message, place, state, now)
         case SendMessage(message, agent), _:
             return _send(message, agent, state)
         case ConnectAgent(), _:
             return _connect(command, state)
-        case RequeueContact(leg, place), Waiting(leg=waiting) if leg == waiting:
-            return [_queued(place, leg + 1)]
+        case RequeueContact(leg, place), Waiting() if leg == state.leg:
+            return [_queued_again(place, state)]
         case RequeueContact(), _:
             return []
         case TransferContact(agent, kind, place), _:
@@ -64,39 +66,41 @@ def decide(command: ContactCommand, state: ContactState, now: int) -> Sequence[C
         case EndByAgent(agent), Ended():
             return []
         case EndByAgent(agent), _:
-            return _hang_up(_own_talk(agent, state), EndReason.AGENT_ENDED)
+            talk = _own_talk(agent, state)
+            return [_agent_left(talk, LegEnd.AGENT_ENDED), _ended(talk, EndReason.AGENT_ENDED)]
         case EndByCustomer(lost), _:
-            return _leave(state, EndReason.CUSTOMER_LOST if lost else EndReason.CUSTOMER_ENDED)
+            return _leave(state, lost=lost)
         case _:
             assert_never(command)
 
 
-def _receive(message: Message, place: Place, state: ContactState) -> Sequence[ContactEvent]:
+def _receive(message: Message, place: Place, state: ContactState, now: int) -> Sequence[ContactEvent]:
     match state:
-        case Greeting(contact):
-            return [MessageReceived(message), _queued(place, 1)] if _is_new(message, contact.message_ids) else []
-        case Waiting(contact, leg, queue, pool) | Talking(contact, leg, queue, pool):
-            new = _is_new(message, contact.message_ids)
-            return [MessageReceived(message, queue, pool, leg)] if new else []
-        case Ended(_, message_ids) if message.message_id in message_ids:
-            return []
-        case _:
+        case Greeting(contact) if _is_new(message, contact):
+            return [MessageReceived(message), _queued(place, contact, 1, now)]
+        case Waiting(contact, leg, queue, pool) if _is_new(message, contact):
+            return [MessageReceived(message, leg, queue, pool)]
+        case Talking(contact, leg, queue, pool, agent, team) if _is_new(message, contact):
+            return [MessageReceived(message, leg, queue, pool, agent, team)]
+        case Ended(_, message_ids) if message.message_id not in message_ids:
             raise Rejected("CONTACT_ENDED")
+        case _:
+            return []
 
 
 def _send(message: Message, agent: str, state: ContactState) -> Sequence[ContactEvent]:
     if isinstance(state, Ended):
         raise Rejected("CONTACT_ENDED")
     talk = _own_talk(agent, state)
-    if not _is_new(message, talk.contact.message_ids):
+    if not _is_new(message, talk.contact):
         return []
-    return [MessageSent(message, talk.leg, talk.queue, talk.pool, agent)]
+    return [MessageSent(message, talk.leg, talk.queue, talk.pool, agent, talk.team)]
 
 
 def _connect(command: ConnectAgent, state: ContactState) -> Sequence[ContactEvent]:
     match state:
         case Waiting(_, leg, queue, pool) if leg == command.leg:
-            return [AgentConnected(leg, queue, pool, command.agent, command.team)]
+            return [AgentConnected(leg, queue, pool, command.agent, command.team, command.offer_id)]
         case Talking(leg=leg) if leg < command.leg:
             raise Rejected("LEG_UNKNOWN")
         case _:
@@ -110,32 +114,36 @@ def _transfer(command: TransferContact, talk: Talking) -> Sequence[ContactEvent]
         ContactTransferred(
             talk.leg, talk.queue, talk.pool, talk.agent, talk.team, command.kind, place.queue, place.pool
         ),
-        AgentDisconnected(talk.leg, talk.queue, talk.pool, talk.agent, talk.team),
-        _queued(place, talk.leg + 1),
+        _agent_left(talk, LegEnd.TRANSFERRED),
+        _queued_again(place, talk),
     ]
 
 
-def _leave(state: ContactState, reason: EndReason) -> Sequence[ContactEvent]:
+def _leave(state: ContactState, *, lost: bool) -> Sequence[ContactEvent]:
+    how = LegEnd.LOST if lost else LegEnd.CUSTOMER_ENDED
     match state:
         case Greeting():
-            return [CustomerDisconnected(0, "", ""), ContactEnded(EndReason.NEVER_QUEUED)]
+            return [CustomerDisconnected(0, "", "", how), ContactEnded(EndReason.NEVER_QUEUED)]
         case Waiting(_, leg, queue, pool):
             return [
-                CustomerDisconnected(leg, queue, pool),
-                ContactAbandoned(leg, queue, pool),
+                CustomerDisconnected(leg, queue, pool, how),
+                ContactAbandoned(leg, queue, pool, lost),
                 ContactEnded(EndReason.ABANDONED, leg, queue, pool),
             ]
-        case Talking(_, leg, queue, pool):
-            return [CustomerDisconnected(leg, queue, pool), *_hang_up(state, reason)]
+        case Talking(_, leg, queue, pool, agent, team):
+            reason = EndReason.CUSTOMER_LOST if lost else EndReason.CUSTOMER_ENDED
+            gone = CustomerDisconnected(leg, queue, pool, how, agent, team)
+            return [gone, _agent_left(state, how), _ended(state, reason)]
         case _:
             return []
 
 
-def _hang_up(talk: Talking, reason: EndReason) -> Sequence[ContactEvent]:
-    return [
-        AgentDisconnected(talk.leg, talk.queue, talk.pool, talk.agent, talk.team),
-        ContactEnded(reason, talk.leg, talk.queue, talk.pool),
-    ]
+def _agent_left(talk: Talking, reason: LegEnd) -> AgentDisconnected:
+    return AgentDisconnected(talk.leg, talk.queue, talk.pool, talk.agent, talk.team, reason)
+
+
+def _ended(talk: Talking, reason: EndReason) -> ContactEnded:
+    return ContactEnded(reason, talk.leg, talk.queue, talk.pool, talk.agent, talk.team)
 
 
 def _own_talk(agent: str, state: ContactState) -> Talking:
@@ -144,14 +152,29 @@ def _own_talk(agent: str, state: ContactState) -> Talking:
     raise Rejected("NOT_YOUR_CONTACT")
 
 
-def _queued(place: Place, leg: int) -> ContactQueued:
-    return ContactQueued(place.queue, place.pool, leg, place.priority, place.required_skills, place.preferred_agent)
+def _queued(place: Place, contact: Open, leg: int, arrived_at: int) -> ContactQueued:
+    return ContactQueued(
+        leg,
+        place.queue,
+        place.pool,
+        arrived_at,
+        place.priority,
+        place.required_skills,
+        place.preferred_agent,
+        contact.attributes,
+        contact.locale,
+    )
 
 
-def _is_new(message: Message, known: frozenset[str]) -> bool:
-    if message.message_id in known:
+def _queued_again(place: Place, left: Waiting | Talking) -> ContactQueued:
+    again = _queued(place, left.contact, left.leg + 1, left.contact.arrived_at)
+    return replace(again, from_queue=left.queue, from_pool=left.pool)
+
+
+def _is_new(message: Message, contact: Open) -> bool:
+    if message.message_id in contact.message_ids:
         return False
-    if len(known) >= MAX_MESSAGES:
+    if len(contact.message_ids) >= MAX_MESSAGES:
         raise Rejected("TOO_MANY_MESSAGES")
     return True
 

@@ -30,6 +30,15 @@ class EndReason(StrEnum):
     NEVER_QUEUED = "never_queued"
 
 
+class LegEnd(StrEnum):
+    """Why one side of a leg ended."""
+
+    AGENT_ENDED = "agent_ended"
+    CUSTOMER_ENDED = "customer_ended"
+    TRANSFERRED = "transferred"
+    LOST = "lost"
+
+
 @dataclass(frozen=True, slots=True)
 class SealedText:
     """Text under the customer's key; only ``switchlog.seal`` reads it."""
@@ -53,7 +62,6 @@ class Message:
     kind: MessageKind
     body: SealedText | None = None
     attachment_ref: str = ""
-    sender: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +77,11 @@ class MessageReceived:
     """From the customer."""
 
     message: Message
+    leg: int = 0
     queue: str = ""
     pool: str = ""
-    leg: int = 0
+    agent: str = ""
+    team: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +93,24 @@ class MessageSent:
     queue: str
     pool: str
     agent: str
+    team: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ContactQueued:
+    """``arrived_at`` is when the customer first waited anywhere; ``from_queue`` is set on further legs."""
+
+    leg: int
     queue: str
     pool: str
-    leg: int
+    arrived_at: int
     priority: int = 0
     required_skills: tuple[SkillRequirement, ...] = ()
     preferred_agent: str = ""
+    attributes: tuple[tuple[str, str], ...] = ()
+    locale: str = ""
+    from_queue: str = ""
+    from_pool: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +120,7 @@ class AgentConnected:
     pool: str
     agent: str
     team: str = ""
+    offer_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +129,8 @@ class AgentDisconnected:
     queue: str
     pool: str
     agent: str
-    team: str = ""
+    team: str
+    reason: LegEnd
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +138,19 @@ class CustomerDisconnected:
     leg: int
     queue: str
     pool: str
+    reason: LegEnd
+    agent: str = ""
+    team: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ContactAbandoned:
-    """The customer left while waiting."""
+    """The customer left while waiting; ``lost`` when the connection was, rather than the patience."""
 
     leg: int
     queue: str
     pool: str
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +171,8 @@ class ContactEnded:
     leg: int = 0
     queue: str = ""
     pool: str = ""
+    agent: str = ""
+    team: str = ""
 
 
 ContactEvent = (

@@ -26,12 +26,12 @@ INITIAL: ContactState = NotStarted()
 def evolve(state: ContactState, event: ContactEvent) -> ContactState:
     """The state after ``event``; facts that say nothing about the phase leave it alone."""
     match event:
-        case ContactStarted(entry_point, customer_ref, locale, _):
-            return Greeting(Open(customer_ref, entry_point, locale, frozenset()))
+        case ContactStarted(entry_point, customer_ref, locale, attributes):
+            return Greeting(Open(customer_ref, entry_point, locale, attributes, 0, frozenset()))
         case MessageReceived(message=message) | MessageSent(message=message):
             return _remember(state, message.message_id)
-        case ContactQueued(queue, pool, leg):
-            return Waiting(_open(state), leg, queue, pool)
+        case ContactQueued(leg, queue, pool, arrived_at):
+            return Waiting(replace(_open(state), arrived_at=arrived_at), leg, queue, pool)
         case AgentConnected(leg, queue, pool, agent, team):
             return Talking(_open(state), leg, queue, pool, agent, team)
         case ContactEnded():

@@ -12,11 +12,13 @@ class NotStarted:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """What every living conversation has; ``message_ids`` makes a resend harmless."""
+    """What every living conversation has. ``arrived_at`` is 0 until it first waits; ``message_ids`` makes a resend harmless."""
 
     customer_ref: str
     entry_point: str
     locale: str
+    attributes: tuple[tuple[str, str], ...]
+    arrived_at: int
     message_ids: frozenset[str]
 
 

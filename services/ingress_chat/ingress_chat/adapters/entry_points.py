@@ -1,0 +1,56 @@
+"""Entry points in the view store, found by tenant and id or by site key."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+
+from switchlog.decider import Rejected
+from switchlog.errors import NotFound
+from switchlog.store import ViewStore
+
+from ..app.ports import EntryPoint
+
+DOORS = "entry_points"
+SITE_KEYS = "site_keys"
+
+
+class StoredEntryPoints:
+    """Raises ``NotFound`` for what nobody has set up."""
+
+    def __init__(self, views: ViewStore) -> None:
+        self._views = views
+
+    async def by_site_key(self, site_key: str) -> EntryPoint:
+        row = await self._views.get(SITE_KEYS, site_key, "")
+        if row is None:
+            raise NotFound("SITE_KEY_UNKNOWN")
+        tenant, _, id = row.value.decode().partition("/")
+        door = await self.get(tenant, id)
+        if door.site_key != site_key:  # replaced since
+            raise NotFound("SITE_KEY_UNKNOWN")
+        return door
+
+    async def get(self, tenant: str, id: str) -> EntryPoint:
+        row = await self._views.get(DOORS, tenant, id)
+        if row is None:
+            raise NotFound(detail=id)
+        return _read(row.value)
+
+    async def put(self, entry_point: EntryPoint, now: int) -> None:
+        place = f"{entry_point.tenant}/{entry_point.id}".encode()
+        taken = await self._views.get(SITE_KEYS, entry_point.site_key, "")
+        if taken is not None and taken.value != place:
+            raise Rejected("SITE_KEY_TAKEN")
+        await self._views.put(SITE_KEYS, entry_point.site_key, "", place, now)
+        await self._views.put(DOORS, entry_point.tenant, entry_point.id, orjson.dumps(asdict(entry_point)), now)
+
+    async def all(self, tenant: str) -> list[EntryPoint]:
+        return [_read(row.value) for row in await self._views.scan(DOORS, tenant)]
+
+
+def _read(value: bytes) -> EntryPoint:
+    fields: dict[str, Any] = orjson.loads(value)
+    return EntryPoint(**{name: tuple(x) if isinstance(x, list) else x for name, x in fields.items()})

@@ -1,0 +1,1 @@
+"""HTTP and WebSockets for visitors, agents and administrators."""

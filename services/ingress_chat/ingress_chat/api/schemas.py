@@ -1,0 +1,85 @@
+"""Bodies of requests and answers: snake_case names, lower-case enum words, unknown fields refused."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field, model_validator
+
+from switchlog.web import Body
+
+from ..app.handlers import Draft
+from ..domain.events import MessageKind
+
+MAX_TEXT = 32_768
+
+Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")]
+Word = Annotated[str, Field(max_length=128)]
+
+
+class VisitorIn(Body):
+    """A visitor at a public door."""
+
+    site_key: Annotated[str, Field(min_length=1, max_length=128)]
+    locale: Annotated[str, Field(max_length=35, pattern=r"^[A-Za-z0-9-]*$")] = ""
+    attributes: Annotated[dict[Id, Word], Field(max_length=32)] = {}
+
+
+class VisitorOut(BaseModel):
+    """A conversation and the token that opens it, and nothing else."""
+
+    contact_id: str
+    token: str
+
+
+class TicketOut(BaseModel):
+    """A one-time ticket for a socket, good for 30 seconds."""
+
+    ticket: str
+
+
+class MessageIn(Body):
+    """A message: ``message_id`` is the sender's own, so that a resend is harmless."""
+
+    message_id: Id
+    kind: MessageKind = MessageKind.TEXT
+    text: Annotated[str, Field(max_length=MAX_TEXT)] = ""
+    attachment: Annotated[str, Field(max_length=200)] = ""
+
+    @model_validator(mode="after")
+    def says_something(self) -> MessageIn:
+        if not (self.text or self.attachment):
+            raise ValueError("a message has a text or an attachment")
+        return self
+
+    def draft(self) -> Draft:
+        return Draft(self.message_id, self.kind, self.text, self.attachment)
+
+
+class TransferIn(Body):
+    queue: Id
+
+
+class EntryPointIn(Body):
+    """A public door as an administrator describes it."""
+
+    site_key: Annotated[str, Field(min_length=8, max_length=128, pattern=r"^[A-Za-z0-9._-]+$")]
+    queue: Id
+    name: Word = ""
+    allowed_origins: Annotated[list[Word], Field(max_length=32)] = []
+    languages: Annotated[list[Word], Field(max_length=32)] = []
+    declared_attributes: Annotated[list[Id], Field(max_length=32)] = []
+    priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
+    reconnect_grace_s: Annotated[float, Field(ge=0, le=3600)] = 60.0
+
+
+class EntryPointOut(EntryPointIn):
+    id: str
+
+
+class AttachmentOut(BaseModel):
+    """A stored file: give ``attachment`` in a message of kind ``kind``."""
+
+    attachment: str
+    kind: MessageKind
+    bytes: int

@@ -1,0 +1,117 @@
+"""Commands of visitors and agents: text is sealed at the door, then load, decide, append."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from switchlog.decider import Rejected
+from switchlog.envelope import Cause, StreamId
+from switchlog.errors import NotFound
+from switchlog.ids import derived
+from switchlog.writer import Answer, Writer
+
+from ..domain.commands import (
+    ContactCommand,
+    EndByAgent,
+    EndByCustomer,
+    Place,
+    ReceiveMessage,
+    SendMessage,
+    StartContact,
+    TransferContact,
+)
+from ..domain.events import ContactEvent, Message, MessageKind, TransferKind
+from ..domain.state import ContactState, Ended, Greeting, NotStarted, Open, Talking, Waiting
+from .ports import Customers, EntryPoint, EntryPoints, Queues, Sealer
+
+RECEIVED_BODY = "MessageReceived.body"
+SENT_BODY = "MessageSent.body"
+NOWHERE = Place("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A message as a person wrote it: text in clear, or the name of an uploaded file, or both."""
+
+    message_id: str
+    kind: MessageKind
+    text: str = ""
+    attachment_ref: str = ""
+
+
+@dataclass(frozen=True)
+class Chats:
+    """Everything that can be asked of chat contacts. Each call raises ``Rejected``, ``NotFound`` or ``NotNow``."""
+
+    contacts: Writer[ContactCommand, ContactState, ContactEvent]
+    entry_points: EntryPoints
+    queues: Queues
+    customers: Customers
+    sealer: Sealer
+
+    async def start(self, door: EntryPoint, locale: str, attributes: Sequence[tuple[str, str]], cause: Cause) -> Answer:
+        """A new contact behind ``door``; its id comes from the command, so a retry finds the same one."""
+        undeclared = [key for key, _ in attributes if key not in door.declared_attributes]
+        if undeclared:
+            raise Rejected("ATTRIBUTE_NOT_DECLARED", ", ".join(sorted(undeclared)), invalid=True)
+        customer_ref = await self.customers.anonymous(door.tenant, cause.command_id)
+        stream = StreamId(door.tenant, f"contact-{derived(cause.command_id)}")
+        command = StartContact(door.id, customer_ref, locale, tuple(sorted(attributes)))
+        return await self.contacts.execute(stream, command, cause)
+
+    async def receive(self, contact: StreamId, draft: Draft, cause: Cause) -> Answer:
+        """A message of the visitor; the first one queues the contact."""
+        state = await self._known(contact)
+        if isinstance(state, Ended):
+            # the rule book tells a resent message from a late one; neither needs its text or a queue
+            return await self.contacts.execute(
+                contact, ReceiveMessage(Message(draft.message_id, draft.kind), NOWHERE), cause
+            )
+        opened = state.contact
+        door = await self.entry_points.get(contact.tenant, opened.entry_point)
+        place = self.queues.place(contact.tenant, door.queue, door.priority)
+        message = await self._sealed(contact, opened.customer_ref, RECEIVED_BODY, draft)
+        return await self.contacts.execute(contact, ReceiveMessage(message, place), cause)
+
+    async def send(self, contact: StreamId, draft: Draft, agent: str, cause: Cause) -> Answer:
+        """A message of the connected agent."""
+        opened = await self._living(contact)
+        message = await self._sealed(contact, opened.customer_ref, SENT_BODY, draft)
+        return await self.contacts.execute(contact, SendMessage(message, agent), cause)
+
+    async def transfer(self, contact: StreamId, agent: str, queue: str, cause: Cause) -> Answer:
+        """A blind transfer to ``queue``."""
+        await self._known(contact)
+        place = self.queues.place(contact.tenant, queue)
+        return await self.contacts.execute(contact, TransferContact(agent, TransferKind.BLIND, place), cause)
+
+    async def end_by_agent(self, contact: StreamId, agent: str, cause: Cause) -> Answer:
+        await self._known(contact)
+        return await self.contacts.execute(contact, EndByAgent(agent), cause)
+
+    async def end_by_customer(self, contact: StreamId, cause: Cause, *, lost: bool = False) -> Answer:
+        await self._known(contact)
+        return await self.contacts.execute(contact, EndByCustomer(lost), cause)
+
+    async def state(self, contact: StreamId) -> ContactState:
+        """Raises ``NotFound`` for a contact that never started, or of another tenant."""
+        return await self._known(contact)
+
+    async def _known(self, contact: StreamId) -> Greeting | Waiting | Talking | Ended:
+        state = (await self.contacts.state(contact)).state
+        if isinstance(state, NotStarted):
+            raise NotFound(detail=contact.name)
+        return state
+
+    async def _living(self, contact: StreamId) -> Open:
+        state = await self._known(contact)
+        if isinstance(state, Ended):
+            raise Rejected("CONTACT_ENDED")
+        return state.contact
+
+    async def _sealed(self, contact: StreamId, customer_ref: str, field: str, draft: Draft) -> Message:
+        body = None
+        if draft.text:
+            body = await self.sealer.seal(contact.tenant, customer_ref, field, draft.text.encode())
+        return Message(draft.message_id, draft.kind, body, draft.attachment_ref)
