@@ -8,7 +8,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 UV := $(VENV)/bin/uv
 
-.PHONY: help setup lock
+.PHONY: help setup lock up down wipe status
 
 help:  ## every target, one line each
 	@printf 'Switchlog: a contact centre whose truth is a log.\n\n'
@@ -21,5 +21,19 @@ COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate
 lock:  ## requirements.lock anew from requirements.in (UPGRADE=1 takes newer versions)
 	@[ -x $(UV) ] || { python3 -m venv $(VENV) && $(PY) -m pip install --quiet --disable-pip-version-check uv; }
 	@for set in requirements tests/benchmarks/requirements; do echo "lock: $$set.lock"; $(COMPILE) $$set.in -o $$set.lock; done
+
+LOCAL = $(PY) -m switchlog_local
+STORE_OPTION = $(if $(STORE),--store $(STORE))
+up: setup  ## Kafka, and Cassandra with STORE=cassandra, on this machine, data under build/ (ONLY=kafka for Kafka alone)
+	@$(LOCAL) up $(STORE_OPTION) $(if $(ONLY),--only $(ONLY))
+
+down: setup  ## stop them; data stay
+	@$(LOCAL) down $(STORE_OPTION) $(if $(ONLY),--only $(ONLY))
+
+wipe: setup  ## stop them and empty what they and the services keep (STORE=... for one store's)
+	@$(LOCAL) wipe $(STORE_OPTION)
+
+status: setup  ## what runs
+	@$(LOCAL) status $(STORE_OPTION)
 
 -include proto/proto.mk tests/tests.mk infra/local/demo.mk
