@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from agent_state.domain.commands import (
     AgentCommand,
     ApproveBreak,

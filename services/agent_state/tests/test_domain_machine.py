@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
 from agent_state.domain.commands import (
     AgentCommand,
     BeNotReady,
@@ -34,9 +38,6 @@ from agent_state.domain.events import (
 )
 from agent_state.domain.ledger import ledger
 from agent_state.domain.state import Agent, activity
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from switchlog.decider import Rejected
 
 SLOTS = 2

@@ -48,18 +48,11 @@ REMEMBERED = 256  # legs that are over
 
 def evolve(state: AgentState, event: AgentEvent) -> AgentState:
     """The state after ``event``."""
+    if isinstance(state, Agent):
+        return _change(state, event)
     if isinstance(event, AgentRegistered):
-        return _registered(state, event)
-    if isinstance(state, Unregistered):
-        raise ValueError(f"{type(event).__name__} before AgentRegistered")
-    return _change(state, event)
-
-
-def _registered(state: AgentState, event: AgentRegistered) -> Agent:
-    if isinstance(state, Unregistered):
         return Agent(Profile(event.name, event.wrap_up_ms, event.auto_ready))
-    changed = replace(state.profile, name=event.name, wrap_up_ms=event.wrap_up_ms, auto_ready=event.auto_ready)
-    return replace(state, profile=changed)
+    raise ValueError(f"{type(event).__name__} before AgentRegistered")
 
 
 def _change(agent: Agent, event: AgentEvent) -> Agent:

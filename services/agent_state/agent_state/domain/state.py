@@ -85,7 +85,7 @@ class Agent:
         return next((work for work in self.works if work.id == (contact, leg)), None)
 
     def free_slots(self, channel: str) -> int:
-        """Slots of ``channel`` not taken by work or wrap-up; negative after the capacity was cut below the work in hand."""
+        """Slots of ``channel`` free of work and wrap-up; negative after capacity was cut below the work in hand."""
         total = sum(slots.slots for slots in self.profile.capacity if slots.channel == channel)
         return total - sum(work.leg.channel == channel for work in self.works)
 

@@ -22,7 +22,7 @@ READY_AGAIN = "ready_again"
 
 
 def start_work(leg: Leg, agent: Agent) -> Sequence[AgentEvent]:
-    """Whatever the agent's presence or capacity: the pool has decided, and hiding the work would never free its slot."""
+    """Whatever the agent's presence or capacity: the pool has decided, and hidden work would never free its slot."""
     if agent.work(leg.contact, leg.leg) or (leg.contact, leg.leg) in agent.over:
         return []
     return [WorkStarted(leg, agent.pool, agent.profile.team)]
