@@ -104,7 +104,9 @@ def _artifact(jar: Jar, context: MavenContext) -> Artifact:
 
 
 def _place(jar: Jar, context: MavenContext) -> Path:
-    return Path(_artifact(jar, context).cached_path)
+    path = _artifact(jar, context).cached_path
+    assert path is not None, "the context has a cache folder"
+    return path
 
 
 def _intact(jar: Jar, context: MavenContext) -> bool:

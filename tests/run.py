@@ -1,0 +1,86 @@
+"""`make test`: starts what the tests need on ports of its own, runs them, stops it, and tells where the time went."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from switchlog_local import Cassandra, Kafka, LocalError, Server, free_ports
+from switchlog_local.servers import start_all, stop_all
+
+ROOT = Path(__file__).resolve().parents[1]
+NO_SERVERS = "not kafka and not cassandra"
+PARTS = {
+    "common": "libs/common/tests",
+    "proto": "proto/tests",
+    "local": "infra/local/tests",
+    "integration": "tests/integration",
+}
+
+
+def suites() -> dict[str, Path]:
+    """What `ONLY=` may name, with the folder of its tests."""
+    found = {name: ROOT / path for name, path in PARTS.items()}
+    found |= {path.parent.name: path for path in sorted(ROOT.glob("services/*/tests"))}
+    return {name: path for name, path in found.items() if path.is_dir()}
+
+
+def main() -> int:
+    """0 when everything passed."""
+    store, only, more = os.environ.get("STORE") or "sqlite", os.environ.get("ONLY", ""), sys.argv[1:]
+    if store not in ("sqlite", "cassandra"):
+        return _wrong(f"STORE={store}: sqlite or cassandra")
+    if only and only not in suites():
+        return _wrong(f"ONLY={only}: one of {' '.join(suites())}")
+    if only:
+        return _pytest([suites()[only]], NO_SERVERS, {"STORE": store}, more)
+    with _servers(store) as address:
+        return _pytest(list(suites().values()), "" if store == "cassandra" else "not cassandra", address, more)
+
+
+@contextmanager
+def _servers(store: str) -> Iterator[dict[str, str]]:
+    """Kafka, and Cassandra where the events live there; yields the environment that leads to them."""
+    root = ROOT / "build" / "test" / str(os.getpid())
+    kafka_port, controller_port, cassandra_port, storage_port = free_ports(4)
+    servers: list[Server] = [Kafka(root / "kafka", kafka_port, controller_port)]
+    if store == "cassandra":
+        servers.append(Cassandra(root / "cassandra", cassandra_port, storage_port))
+    began = time.monotonic()
+    try:
+        start_all(servers)
+        print(f"test: {' and '.join(server.name for server in servers)} started in {time.monotonic() - began:.1f} s")
+        yield {
+            "STORE": store,
+            "KAFKA_BOOTSTRAP": servers[0].address,
+            "KAFKA_PORT": str(kafka_port),
+            "CASSANDRA_PORT": str(cassandra_port),
+        }
+    finally:
+        stop_all(servers)
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def _pytest(paths: list[Path], markers: str, environment: dict[str, str], more: list[str]) -> int:
+    began = time.monotonic()
+    places = [str(path.relative_to(ROOT)) for path in paths]
+    command = [sys.executable, "-m", "pytest", "-q", "--durations=15", "-m", markers, *places, *more]
+    code = subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, check=False).returncode
+    print(f"test: {' '.join(places)} over {environment['STORE']}: {time.monotonic() - began:.1f} s", flush=True)
+    return code
+
+
+def _wrong(sentence: str) -> int:
+    print(f"test: {sentence}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except LocalError as error:
+        sys.exit(f"test: {error}")
