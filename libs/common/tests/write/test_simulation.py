@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
+import structlog
 
 from switchlog.envelope import Row, StreamId
 from switchlog.folds import Fold
@@ -23,7 +25,9 @@ SCHEDULES = 1500
 @pytest.fixture
 def loop() -> Iterator[InstantLoop]:
     made = InstantLoop()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     yield made
+    structlog.reset_defaults()
     made.close()
 
 

@@ -202,10 +202,11 @@ class Process:
 
     def __init__(self, disk: Disk, kinds: Kinds, chance: random.Random, steps: int, trouble: float) -> None:
         clock: Clock = LoopClock()
+        patience = chance.choice((0.04, 1.0)) if trouble else 1.0
         self.power = Power(chance, steps)
         self.reach = Reach(disk, self.power, chance, trouble)
         self.relay = kinds.relay(self.reach, self.reach, lambda _: "tally.events.v1", chance=chance)
-        self.writer = kinds.writer(self.reach, TALLY, codec(), self.relay.notify, clock, deadline_s=1.0, chance=chance)
+        self.writer = kinds.writer(self.reach, TALLY, codec(), self.relay.notify, clock, patience, chance=chance)
         self.sweeper = asyncio.create_task(sweep(self.relay, self.reach, chance=chance))
 
     async def execute(self, stream: StreamId, command: Command, cause: Cause) -> Answer:
