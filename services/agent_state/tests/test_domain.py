@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from agent_state.domain.commands import (
@@ -23,6 +25,7 @@ from agent_state.domain.commands import (
 )
 from agent_state.domain.decide import AGENT
 from agent_state.domain.events import (
+    Activity,
     AgentCheckedIn,
     AgentCheckedOut,
     AgentNotReady,
@@ -32,7 +35,9 @@ from agent_state.domain.events import (
     AgentSignedOut,
     BreakApproved,
     BreakRequested,
+    Capacity,
     CapacitySet,
+    Card,
     EndedBy,
     JoinedPool,
     Leg,
@@ -41,36 +46,41 @@ from agent_state.domain.events import (
     Skill,
     SkillsAssigned,
     Slots,
+    Stamp,
+    Standing,
     TeamAssigned,
     WorkEnded,
     WorkStarted,
     WrapUpEnded,
     WrapUpStarted,
 )
-from agent_state.domain.state import Activity, Agent, activity
+from agent_state.domain.state import Agent, activity
 from switchlog.testing import DeciderTest
 
 NOW = 1_750_000_000_000
-PLACE = ("front", "t1")
-CHATS = (Slots("chat", 2),)
-ANN = RegisterAgent("Ann", "t1", "front", (Skill("billing", 3),), CHATS, wrap_up_ms=30_000)
+STAMP = Stamp("ann", "front", "t1", NOW)
+CHATS = Capacity((Slots("chat", 2),))
+CARD = Card("Ann", wrap_up_ms=30_000)
+ANN = RegisterAgent("ann", CARD, "t1", "front", (Skill("billing", 3),), CHATS)
+NEW = Standing((Skill("billing", 3),), CHATS, 0, (), Activity.SIGNED_OUT, None, False, None)
 LEG = Leg("c1", 1, "sales", "chat")
 OTHER = Leg("c2", 1, "sales", "chat")
 
 agent = DeciderTest(AGENT)
+first = replace(STAMP, pool="")
 described = (
-    AgentRegistered("Ann", 30_000, True),
-    TeamAssigned("t1"),
-    SkillsAssigned((Skill("billing", 3),)),
-    CapacitySet(CHATS),
-    JoinedPool("front"),
+    AgentRegistered(first, CARD),
+    TeamAssigned(first),
+    SkillsAssigned(first, (Skill("billing", 3),)),
+    CapacitySet(first, CHATS),
+    JoinedPool(STAMP, NEW),
 )
 known = agent.given(*described)
-signed_in = known.given(AgentSignedIn(*PLACE))
-checked_in = signed_in.given(AgentCheckedIn(Mode.WEB, *PLACE))
-ready = checked_in.given(AgentReady(*PLACE))
-busy = ready.given(WorkStarted(LEG, *PLACE))
-wrapping = busy.given(WrapUpStarted(LEG, NOW + 30_000, *PLACE))
+signed_in = known.given(AgentSignedIn(STAMP))
+checked_in = signed_in.given(AgentCheckedIn(STAMP, Mode.WEB))
+ready = checked_in.given(AgentReady(STAMP))
+busy = ready.given(WorkStarted(STAMP, LEG))
+wrapping = busy.given(WorkEnded(STAMP, LEG, True), WrapUpStarted(STAMP, LEG, NOW + 30_000))
 
 
 def doing(test: DeciderTest) -> Activity:
@@ -89,18 +99,18 @@ def test_the_same_description_again_changes_nothing() -> None:
 
 
 def test_only_what_differs_becomes_a_fact() -> None:
-    changed = RegisterAgent("Ann", "t2", "front", (Skill("billing", 3),), CHATS, wrap_up_ms=30_000)
-    known.when(changed).then(TeamAssigned("t2", "front"))
+    changed = replace(ANN, team="t2")
+    known.when(changed).then(TeamAssigned(replace(STAMP, team="t2"), "t1"))
 
 
 def test_an_id_that_is_taken_is_refused_when_a_new_agent_is_wanted() -> None:
     """AG-4"""
-    fresh = RegisterAgent("Bob", "t1", "front", only_new=True)
+    fresh = replace(ANN, only_new=True)
     known.when(fresh).then_rejected("AGENT_EXISTS")
 
 
 def test_a_skill_named_twice_is_bad_input() -> None:
-    twice = RegisterAgent("Ann", "t1", "front", (Skill("en", 1), Skill("en", 2)))
+    twice = replace(ANN, skills=(Skill("en", 1), Skill("en", 2)))
     agent.when(twice).then_rejected("SKILL_TWICE", invalid=True)
 
 
@@ -113,9 +123,9 @@ def test_nothing_is_asked_of_an_agent_nobody_registered() -> None:
 
 def test_the_ladder_is_climbed_rung_by_rung() -> None:
     """AG-1 AG-3"""
-    known.when(SignIn()).then(AgentSignedIn(*PLACE))
-    signed_in.when(CheckIn(Mode.PHONE)).then(AgentCheckedIn(Mode.PHONE, *PLACE))
-    checked_in.when(BeReady()).then(AgentReady(*PLACE))
+    known.when(SignIn()).then(AgentSignedIn(STAMP))
+    signed_in.when(CheckIn(Mode.PHONE)).then(AgentCheckedIn(STAMP, Mode.PHONE))
+    checked_in.when(BeReady()).then(AgentReady(STAMP))
 
 
 def test_no_rung_is_skipped() -> None:
@@ -141,27 +151,27 @@ def test_another_mode_needs_a_check_out_first() -> None:
 
 def test_not_ready_has_a_reason_and_says_if_it_was_planned() -> None:
     """AG-5"""
-    ready.when(BeNotReady("training", planned=True)).then(AgentNotReady("training", True, *PLACE))
+    ready.when(BeNotReady("training", planned=True)).then(AgentNotReady(STAMP, "training", True))
 
 
 def test_another_reason_is_another_fact() -> None:
-    training = ready.given(AgentNotReady("training", True, *PLACE))
+    training = ready.given(AgentNotReady(STAMP, "training", True))
     training.when(BeNotReady("training", planned=True)).then_nothing()
-    training.when(BeNotReady("meeting")).then(AgentNotReady("meeting", False, *PLACE))
+    training.when(BeNotReady("meeting")).then(AgentNotReady(STAMP, "meeting", False))
 
 
 def test_a_break_is_asked_for_and_approved() -> None:
     """AG-5"""
     ready.when(ApproveBreak("lea")).then_rejected("NO_BREAK_REQUESTED")
-    ready.when(RequestBreak("coffee")).then(BreakRequested("coffee", False, *PLACE))
-    asked = ready.given(BreakRequested("coffee", False, *PLACE))
-    asked.when(RequestBreak("coffee")).then_nothing()
-    asked.when(ApproveBreak("lea")).then(BreakApproved("lea", *PLACE), AgentNotReady("break", False, *PLACE))
+    ready.when(RequestBreak("b1", "coffee")).then(BreakRequested(STAMP, "b1", "coffee"))
+    asked = ready.given(BreakRequested(STAMP, "b1", "coffee"))
+    asked.when(RequestBreak("b1", "coffee")).then_nothing()
+    asked.when(ApproveBreak("lea")).then(BreakApproved(STAMP, "b1", "lea"), AgentNotReady(STAMP, "break", False, "b1"))
 
 
 def test_a_missed_offer_makes_a_ready_agent_not_ready() -> None:
     """RT-2"""
-    ready.when(MissOffer("o1")).then(AgentNotReady("no_answer", False, *PLACE))
+    ready.when(MissOffer("o1")).then(AgentNotReady(STAMP, "no_answer", False))
     checked_in.when(MissOffer("o1")).then_nothing()
 
 
@@ -170,63 +180,65 @@ def test_a_missed_offer_makes_a_ready_agent_not_ready() -> None:
 
 def test_work_ends_in_wrap_up_with_a_limit() -> None:
     """AG-2"""
-    busy.when(EndWork(LEG), NOW).then(WrapUpStarted(LEG, NOW + 30_000, *PLACE))
+    busy.when(EndWork(LEG), NOW).then(*wrapping.history[-2:])
 
 
 def test_wrap_up_ends_by_the_agent_or_by_its_limit() -> None:
     """AG-2"""
-    wrapping.when(EndWrapUp("c1", 1)).then(WrapUpEnded(LEG, EndedBy.AGENT, *PLACE))
-    wrapping.when(EndWrapUp("c1", 1, EndedBy.TIMEOUT)).then(WrapUpEnded(LEG, EndedBy.TIMEOUT, *PLACE))
+    wrapping.when(EndWrapUp("c1", 1)).then(WrapUpEnded(STAMP, LEG, EndedBy.AGENT))
+    wrapping.when(EndWrapUp("c1", 1, EndedBy.TIMEOUT)).then(WrapUpEnded(STAMP, LEG, EndedBy.TIMEOUT))
 
 
 def test_a_timer_that_comes_late_changes_nothing() -> None:
-    over = wrapping.given(WrapUpEnded(LEG, EndedBy.AGENT, *PLACE))
+    over = wrapping.given(WrapUpEnded(STAMP, LEG, EndedBy.AGENT))
     over.when(EndWrapUp("c1", 1, EndedBy.TIMEOUT)).then_nothing()
 
 
 def test_without_wrap_up_the_slot_is_free_at_once() -> None:
     """kernel rule 24"""
-    plain = busy.given(AgentRegistered("Ann", 0, True, "front"))
-    plain.when(EndWork(LEG)).then(WorkEnded(LEG, *PLACE))
+    plain = busy.given(AgentRegistered(STAMP, Card("Ann")))
+    plain.when(EndWork(LEG)).then(WorkEnded(STAMP, LEG))
 
 
-def test_an_agent_who_must_set_ready_again_is_not_ready_before_the_slot_is_free() -> None:
+def test_an_agent_who_must_set_wrap_up_is_not_ready_before_the_slot_is_free() -> None:
     """AG-2: the pool would offer between the two facts otherwise."""
-    manual = wrapping.given(AgentRegistered("Ann", 30_000, False, "front"))
-    manual.when(EndWrapUp()).then(AgentNotReady("ready_again", False, *PLACE), WrapUpEnded(LEG, EndedBy.AGENT, *PLACE))
+    manual = wrapping.given(AgentRegistered(STAMP, replace(CARD, auto_ready=False)))
+    manual.when(EndWrapUp()).then(AgentNotReady(STAMP, "wrap_up", False), WrapUpEnded(STAMP, LEG, EndedBy.AGENT))
 
 
 def test_auto_ready_keeps_the_agent_as_it_was() -> None:
     """AG-2"""
-    assert doing(wrapping.given(WrapUpEnded(LEG, EndedBy.TIMEOUT, *PLACE))) == Activity.READY
-    paused = wrapping.given(AgentNotReady("lunch", True, *PLACE), WrapUpEnded(LEG, EndedBy.TIMEOUT, *PLACE))
+    assert doing(wrapping.given(WrapUpEnded(STAMP, LEG, EndedBy.TIMEOUT))) == Activity.READY
+    paused = wrapping.given(AgentNotReady(STAMP, "lunch", True), WrapUpEnded(STAMP, LEG, EndedBy.TIMEOUT))
     assert doing(paused) == Activity.NOT_READY
 
 
 def test_each_chat_has_its_own_wrap_up() -> None:
     """CH-2"""
-    two = wrapping.given(WorkStarted(OTHER, *PLACE))
+    two = wrapping.given(WorkStarted(STAMP, OTHER))
     assert doing(two) == Activity.BUSY
-    two.when(EndWork(OTHER), NOW).then(WrapUpStarted(OTHER, NOW + 30_000, *PLACE))
-    two.when(EndWrapUp()).then(WrapUpEnded(LEG, EndedBy.AGENT, *PLACE))
+    two.when(EndWork(OTHER), NOW).then(WorkEnded(STAMP, OTHER, True), WrapUpStarted(STAMP, OTHER, NOW + 30_000))
+    two.when(EndWrapUp()).then(WrapUpEnded(STAMP, LEG, EndedBy.AGENT))
     two.when(EndWrapUp("c2", 1)).then_rejected("NOT_IN_WRAP_UP")
 
 
 def test_the_same_assignment_twice_is_one_work() -> None:
     busy.when(StartWork(LEG)).then_nothing()
-    busy.given(WorkEnded(LEG, *PLACE)).when(StartWork(LEG)).then_nothing()
+    busy.given(WorkEnded(STAMP, LEG)).when(StartWork(LEG)).then_nothing()
 
 
 def test_the_same_end_twice_is_one_wrap_up() -> None:
     wrapping.when(EndWork(LEG)).then_nothing()
-    wrapping.given(WrapUpEnded(LEG, EndedBy.AGENT, *PLACE)).when(EndWork(LEG)).then_nothing()
+    wrapping.given(WrapUpEnded(STAMP, LEG, EndedBy.AGENT)).when(EndWork(LEG)).then_nothing()
 
 
 def test_a_leg_that_ends_before_we_heard_it_began_is_recorded_whole() -> None:
     """Promise P4: contact facts and routing facts come in any order."""
-    early = ready.given(WorkStarted(LEG, *PLACE), WrapUpStarted(LEG, NOW + 30_000, *PLACE))
-    ready.when(EndWork(LEG), NOW).then(*early.history[-2:])
-    early.given(WrapUpEnded(LEG, EndedBy.AGENT, *PLACE)).when(StartWork(LEG)).then_nothing()
+    whole = (WorkStarted(STAMP, LEG), WorkEnded(STAMP, LEG, True), WrapUpStarted(STAMP, LEG, NOW + 30_000))
+    ready.when(EndWork(LEG), NOW).then(*whole)
+    early = ready.given(*whole)
+    early.when(StartWork(LEG)).then_nothing()
+    early.given(WrapUpEnded(STAMP, LEG, EndedBy.AGENT)).when(StartWork(LEG)).then_nothing()
 
 
 def test_nobody_leaves_work_behind() -> None:
@@ -236,47 +248,50 @@ def test_nobody_leaves_work_behind() -> None:
 
 
 def test_signing_out_checks_out_first() -> None:
-    ready.when(SignOut()).then(AgentCheckedOut(*PLACE), AgentSignedOut(*PLACE))
-    signed_in.when(SignOut()).then(AgentSignedOut(*PLACE))
+    ready.when(SignOut()).then(AgentCheckedOut(STAMP), AgentSignedOut(STAMP))
+    signed_in.when(SignOut()).then(AgentSignedOut(STAMP))
 
 
 def test_work_assigned_in_the_moment_of_signing_out_is_not_lost() -> None:
-    gone = ready.given(AgentCheckedOut(*PLACE), AgentSignedOut(*PLACE))
-    gone.when(StartWork(LEG)).then(WorkStarted(LEG, *PLACE))
-    assert doing(gone.given(WorkStarted(LEG, *PLACE))) == Activity.SIGNED_OUT
+    gone = ready.given(AgentCheckedOut(STAMP), AgentSignedOut(STAMP))
+    gone.when(StartWork(LEG)).then(WorkStarted(STAMP, LEG))
+    assert doing(gone.given(WorkStarted(STAMP, LEG))) == Activity.SIGNED_OUT
 
 
 # -- change of pool (kernel rule 24) ----------------------------------------------------------------------------------
 
-moving = ready.given(PoolLeaveRequested("front", "back"))
+STANDING = replace(NEW, activity=Activity.READY, mode=Mode.WEB, takes_offers=True, idle_since=NOW)
+moving = ready.given(PoolLeaveRequested(STAMP, "back"))
 
 
 def moved(pool: str) -> RegisterAgent:
-    return RegisterAgent("Ann", "t1", pool, (Skill("billing", 3),), CHATS, wrap_up_ms=30_000)
+    return replace(ANN, pool=pool)
 
 
 def test_another_pool_is_joined_only_when_the_old_one_lets_go() -> None:
     """kernel rule 24"""
-    ready.when(moved("back")).then(PoolLeaveRequested("front", "back"))
-    moving.when(ReleaseFromPool("front")).then(JoinedPool("back", "front"))
+    ready.when(moved("back")).then(PoolLeaveRequested(STAMP, "back"))
+    moving.when(ReleaseFromPool("front")).then(JoinedPool(replace(STAMP, pool="back"), STANDING, "front"))
 
 
 def test_a_release_nobody_waits_for_changes_nothing() -> None:
     ready.when(ReleaseFromPool("front")).then_nothing()
     moving.when(ReleaseFromPool("elsewhere")).then_nothing()
-    moving.given(JoinedPool("back", "front")).when(ReleaseFromPool("front")).then_nothing()
+    moving.given(JoinedPool(replace(STAMP, pool="back"), STANDING, "front")).when(
+        ReleaseFromPool("front")
+    ).then_nothing()
 
 
 def test_the_last_wish_counts() -> None:
     moving.when(moved("back")).then_nothing()
-    moving.when(moved("front")).then(PoolLeaveRequested("front", "front"))
-    undone = moving.given(PoolLeaveRequested("front", "front"))
-    undone.when(ReleaseFromPool("front")).then(JoinedPool("front", "front"))
+    moving.when(moved("front")).then(PoolLeaveRequested(STAMP, "front"))
+    undone = moving.given(PoolLeaveRequested(STAMP, "front"))
+    undone.when(ReleaseFromPool("front")).then(JoinedPool(STAMP, STANDING, "front"))
 
 
 def test_free_slots_count_work_and_wrap_up() -> None:
     """CH-2"""
-    state = wrapping.given(WorkStarted(OTHER, *PLACE)).state
+    state = wrapping.given(WorkStarted(STAMP, OTHER)).state
     assert isinstance(state, Agent)
     assert state.free_slots("chat") == 0
     assert state.free_slots("voice") == 0
@@ -286,3 +301,21 @@ def test_free_slots_count_work_and_wrap_up() -> None:
 def test_deciding_twice_gives_nothing_more(command: AgentCommand) -> None:
     first = ready.when(command, NOW)
     ready.given(*first.events).when(command, NOW).then_nothing()
+
+
+def test_capacity_by_cost_limits_what_slots_allow() -> None:
+    """CH-2: 100 units, voice 100, chat 20."""
+    costly = Capacity((Slots("chat", 9, 20), Slots("voice", 1, 100)), units=100)
+    mixed = ready.given(CapacitySet(STAMP, costly))
+    assert isinstance(mixed.state, Agent)
+    assert (mixed.state.free_slots("chat"), mixed.state.free_slots("voice")) == (5, 1)
+    chatting = mixed.given(WorkStarted(STAMP, LEG)).state
+    assert isinstance(chatting, Agent)
+    assert (chatting.free_slots("chat"), chatting.free_slots("voice")) == (4, 0)
+
+
+def test_the_time_of_the_present_activity_is_known() -> None:
+    later = replace(STAMP, at=NOW + 5)
+    state = ready.given(AgentNotReady(later, "lunch"), AgentNotReady(replace(STAMP, at=NOW + 9), "meeting")).state
+    assert isinstance(state, Agent)
+    assert state.since == NOW + 5

@@ -28,6 +28,8 @@ from agent_state.domain.events import (
     AgentEvent,
     AgentNotReady,
     AgentReady,
+    Capacity,
+    Card,
     EndedBy,
     Leg,
     Mode,
@@ -44,6 +46,10 @@ SLOTS = 2
 START = 1_750_000_000_000
 
 
+def frees(event: AgentEvent) -> bool:
+    return isinstance(event, WrapUpEnded) or (isinstance(event, WorkEnded) and not event.wrap_up_follows)
+
+
 class AgentAndPool(RuleBasedStateMachine):
     """The pool sees the agent's facts late and gives work by what it has seen; commands come whenever they like."""
 
@@ -51,7 +57,7 @@ class AgentAndPool(RuleBasedStateMachine):
         super().__init__()
         self.state = AGENT.initial
         self.now = START
-        self.history: list[tuple[int, AgentEvent]] = []
+        self.history: list[AgentEvent] = []
         self.unseen: list[AgentEvent] = []  # published, not yet read by the pool
         self.assigned: list[Leg] = []  # by the pool, not yet heard of by the agent's stream
         self.taken = 0  # slots that the pool believes taken
@@ -67,14 +73,16 @@ class AgentAndPool(RuleBasedStateMachine):
             return []
         for event in events:
             self.state = AGENT.evolve(self.state, event)
-            self.history.append((self.now, event))
+            self.history.append(event)
         self.unseen += events
         self.deadlines += [event for event in events if isinstance(event, WrapUpStarted)]
         return events
 
     @initialize(wrap_up_ms=st.sampled_from([0, 5_000]), auto_ready=st.booleans())
     def register(self, wrap_up_ms: int, auto_ready: bool) -> None:
-        self.give(RegisterAgent("Ann", "t1", "p", (), (Slots("chat", SLOTS),), wrap_up_ms, auto_ready))
+        self.give(
+            RegisterAgent("ann", Card("Ann", wrap_up_ms, auto_ready), "t1", "p", (), Capacity((Slots("chat", SLOTS),)))
+        )
         for command in (SignIn(), CheckIn(Mode.WEB), BeReady()):  # the interesting part begins here
             self.give(command)
         while self.unseen:
@@ -100,7 +108,7 @@ class AgentAndPool(RuleBasedStateMachine):
                 self.may_offer = True
             case AgentNotReady() | AgentCheckedIn() | AgentCheckedOut():
                 self.may_offer = False
-            case WorkEnded() | WrapUpEnded():  # the only facts that free a slot (kernel rule 24)
+            case WorkEnded(wrap_up_follows=False) | WrapUpEnded():  # the only facts that free a slot (kernel rule 24)
                 self.taken -= 1
                 assert self.taken >= 0, "a slot came back twice"
             case _:
@@ -145,7 +153,7 @@ class AgentAndPool(RuleBasedStateMachine):
     def a_slot_comes_back_exactly_once(self) -> None:
         """What the pool believes, corrected by what is on its way, is what the agent has in hand."""
         works = self.state.works if isinstance(self.state, Agent) else ()
-        coming = sum(isinstance(event, WorkEnded | WrapUpEnded) for event in self.unseen)
+        coming = sum(frees(event) for event in self.unseen)
         over = set(self.state.over) if isinstance(self.state, Agent) else set()
         known = {work.id for work in works} | over
         unheard = sum((leg.contact, leg.leg) not in known for leg in self.assigned)
@@ -158,8 +166,8 @@ class AgentAndPool(RuleBasedStateMachine):
         spans = ledger(self.history, self.now)
         edges = [spans[0].start, *(span.end for span in spans)] if spans else []
         assert [span.start for span in spans] == edges[:-1]
-        assert sum(span.end - span.start for span in spans) == self.now - self.history[0][0]
-        if spans and spans[-1].end > self.history[-1][0]:
+        assert sum(span.end - span.start for span in spans) == self.now - self.history[0].stamp.at
+        if spans and spans[-1].end > self.history[-1].stamp.at:
             assert spans[-1].activity == activity(self.state)
 
 

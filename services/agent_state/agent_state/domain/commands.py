@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .events import EndedBy, Leg, Mode, Skill, Slots
+from .events import Capacity, Card, EndedBy, Leg, Mode, Skill
 
 
 @dataclass(frozen=True, slots=True)
 class RegisterAgent:
     """Make the agent as described, or bring it up to date; with ``only_new`` an existing one is refused (AG-4)."""
 
-    name: str
+    agent: str
+    card: Card
     team: str
     pool: str
     skills: tuple[Skill, ...] = ()
-    capacity: tuple[Slots, ...] = ()
-    wrap_up_ms: int = 0
-    auto_ready: bool = True
+    capacity: Capacity = Capacity()
     only_new: bool = False
 
 
@@ -44,6 +43,7 @@ class BeNotReady:
 
 @dataclass(frozen=True, slots=True)
 class RequestBreak:
+    break_id: str
     reason: str
     planned: bool = False
 
@@ -77,6 +77,7 @@ class StartWork:
     """Routing has assigned the leg to this agent."""
 
     work: Leg
+    offer_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +101,9 @@ class ReleaseFromPool:
     pool: str
 
 
-AgentCommand = (
-    RegisterAgent
-    | SignIn
+# of an agent who is registered
+DailyCommand = (
+    SignIn
     | CheckIn
     | BeReady
     | BeNotReady
@@ -116,3 +117,4 @@ AgentCommand = (
     | MissOffer
     | ReleaseFromPool
 )
+AgentCommand = RegisterAgent | DailyCommand

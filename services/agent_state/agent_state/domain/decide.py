@@ -14,6 +14,7 @@ from .commands import (
     BeReady,
     CheckIn,
     CheckOut,
+    DailyCommand,
     EndWork,
     EndWrapUp,
     MissOffer,
@@ -34,12 +35,12 @@ from .events import (
     AgentSignedOut,
     BreakApproved,
     BreakRequested,
-    JoinedPool,
     Mode,
+    Stamp,
 )
 from .evolve import INITIAL, evolve
-from .registration import register
-from .state import BREAK, Agent, AgentState, NotReady, Ready, SignedIn, SignedOut, Unregistered
+from .registration import register, released
+from .state import BREAK, Agent, AgentState, NotReady, Ready, SignedIn, SignedOut, Unregistered, WantedBreak
 from .work import end_work, end_wrap_up, start_work
 
 NO_ANSWER = "no_answer"
@@ -48,46 +49,44 @@ NO_ANSWER = "no_answer"
 def decide(command: AgentCommand, state: AgentState, now: int) -> Sequence[AgentEvent]:
     """The facts that ``command`` causes; ``[]`` when it is already true; raises ``Rejected``."""
     if isinstance(command, RegisterAgent):
-        return register(command, state)
+        return register(command, state, now)
     if isinstance(state, Unregistered):
         raise Rejected("AGENT_UNKNOWN")
-    return _decide(command, state, now)
+    return _decide(command, state, Stamp(state.id, state.pool, state.profile.team, now))
 
 
-def _decide(command: AgentCommand, agent: Agent, now: int) -> Sequence[AgentEvent]:
+def _decide(command: DailyCommand, agent: Agent, stamp: Stamp) -> Sequence[AgentEvent]:
     match command:
-        case RegisterAgent():
-            return register(command, agent)
         case SignIn():
-            return [AgentSignedIn(*_place(agent))] if isinstance(agent.presence, SignedOut) else []
+            return [AgentSignedIn(stamp)] if isinstance(agent.presence, SignedOut) else []
         case CheckIn(mode):
-            return _check_in(mode, agent)
+            return _check_in(mode, agent, stamp)
         case BeReady():
-            return _ready(agent)
+            return _ready(agent, stamp)
         case BeNotReady(reason, planned):
-            return _not_ready(reason, planned, agent)
+            return _not_ready(reason, planned, agent, stamp)
         case RequestBreak() | ApproveBreak():
-            return _break(command, agent)
+            return _break(command, agent, stamp)
         case MissOffer():
-            return [AgentNotReady(NO_ANSWER, False, *_place(agent))] if isinstance(agent.presence, Ready) else []
+            return [AgentNotReady(stamp, NO_ANSWER)] if isinstance(agent.presence, Ready) else []
         case CheckOut() | SignOut():
-            return _leave(command, agent)
-        case StartWork(work):
-            return start_work(work, agent)
+            return _leave(command, agent, stamp)
+        case StartWork(work, offer_id):
+            return start_work(work, agent, stamp, offer_id)
         case EndWork(work):
-            return end_work(work, agent, now)
+            return end_work(work, agent, stamp)
         case EndWrapUp(contact, leg, by):
-            return end_wrap_up(contact, leg, by, agent)
+            return end_wrap_up(contact, leg, by, agent, stamp)
         case ReleaseFromPool(pool):
-            return _release(pool, agent)
+            return released(pool, agent, stamp)
         case _:
             assert_never(command)
 
 
-def _check_in(mode: Mode, agent: Agent) -> Sequence[AgentEvent]:
+def _check_in(mode: Mode, agent: Agent, stamp: Stamp) -> Sequence[AgentEvent]:
     match agent.presence:
         case SignedIn():
-            return [AgentCheckedIn(mode, *_place(agent))]
+            return [AgentCheckedIn(stamp, mode)]
         case Ready(current) | NotReady(mode=current) if current == mode:
             return []
         case SignedOut():
@@ -96,61 +95,50 @@ def _check_in(mode: Mode, agent: Agent) -> Sequence[AgentEvent]:
             raise Rejected("CHECKED_IN_OTHERWISE", "check out before checking in by another mode")
 
 
-def _ready(agent: Agent) -> Sequence[AgentEvent]:
+def _ready(agent: Agent, stamp: Stamp) -> Sequence[AgentEvent]:
     match agent.presence:
         case NotReady():
-            return [AgentReady(*_place(agent))]
+            return [AgentReady(stamp)]
         case Ready():
             return []
         case _:
             raise Rejected("NOT_CHECKED_IN")
 
 
-def _not_ready(reason: str, planned: bool, agent: Agent) -> Sequence[AgentEvent]:
+def _not_ready(reason: str, planned: bool, agent: Agent, stamp: Stamp) -> Sequence[AgentEvent]:
     match agent.presence:
         case NotReady(_, current, was_planned) if (current, was_planned) == (reason, planned):
             return []
         case Ready() | NotReady():
-            return [AgentNotReady(reason, planned, *_place(agent))]
+            return [AgentNotReady(stamp, reason, planned)]
         case _:
             raise Rejected("NOT_CHECKED_IN")
 
 
-def _break(command: RequestBreak | ApproveBreak, agent: Agent) -> Sequence[AgentEvent]:
+def _break(command: RequestBreak | ApproveBreak, agent: Agent, stamp: Stamp) -> Sequence[AgentEvent]:
     if not isinstance(agent.presence, Ready | NotReady):
         raise Rejected("NOT_CHECKED_IN")
     match command, agent.wanted_break:
-        case RequestBreak(reason, planned), None:
-            return [BreakRequested(reason, planned, *_place(agent))]
+        case RequestBreak(break_id, reason, planned), None:
+            return [BreakRequested(stamp, break_id, reason, planned)]
         case RequestBreak(), _:
             return []
-        case ApproveBreak(), None:
-            raise Rejected("NO_BREAK_REQUESTED")
-        case ApproveBreak(approved_by), wanted:
+        case ApproveBreak(approved_by), WantedBreak(break_id, _, planned):
             # work in hand goes on: not ready only stops new offers
-            approved = BreakApproved(approved_by, *_place(agent))
-            return [approved, AgentNotReady(BREAK, wanted.planned, *_place(agent))]
+            return [BreakApproved(stamp, break_id, approved_by), AgentNotReady(stamp, BREAK, planned, break_id)]
+        case _:
+            raise Rejected("NO_BREAK_REQUESTED")
 
 
-def _leave(command: CheckOut | SignOut, agent: Agent) -> Sequence[AgentEvent]:
+def _leave(command: CheckOut | SignOut, agent: Agent, stamp: Stamp) -> Sequence[AgentEvent]:
     if agent.works:
         raise Rejected("WORK_OPEN", "end or hand over every contact and wrap-up first")
     out: list[AgentEvent] = []
     if isinstance(agent.presence, Ready | NotReady):
-        out.append(AgentCheckedOut(*_place(agent)))
+        out.append(AgentCheckedOut(stamp))
     if isinstance(command, SignOut) and not isinstance(agent.presence, SignedOut):
-        out.append(AgentSignedOut(*_place(agent)))
+        out.append(AgentSignedOut(stamp))
     return out
-
-
-def _release(pool: str, agent: Agent) -> Sequence[AgentEvent]:
-    if agent.pool != pool or not agent.leaving_to:
-        return []
-    return [JoinedPool(agent.leaving_to, from_pool=pool)]
-
-
-def _place(agent: Agent) -> tuple[str, str]:
-    return agent.pool, agent.profile.team
 
 
 AGENT: Decider[AgentCommand, AgentState, AgentEvent] = Decider(INITIAL, decide, evolve)

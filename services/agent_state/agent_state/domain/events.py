@@ -1,7 +1,4 @@
-"""What happens to an agent, as facts in the past tense.
-
-Every fact after ``JoinedPool`` names the pool it happened in, so that routing finds it without asking anybody.
-"""
+"""What happens to an agent, as facts in the past tense."""
 
 from __future__ import annotations
 
@@ -22,6 +19,43 @@ class EndedBy(StrEnum):
 
     AGENT = "agent"
     TIMEOUT = "timeout"
+    SUPERVISOR = "supervisor"
+
+
+class Activity(StrEnum):
+    """What an agent is doing; exactly one at any time (AG-6)."""
+
+    SIGNED_OUT = "signed_out"
+    SIGNED_IN = "signed_in"
+    READY = "ready"
+    BUSY = "busy"
+    WRAP_UP = "wrap_up"
+    BREAK = "break"
+    NOT_READY = "not_ready"
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Whom a fact is about. ``pool`` stands in every fact after ``JoinedPool``, so that routing finds it without asking;
+    ``at`` is the time of recording, epoch milliseconds."""
+
+    agent: str
+    pool: str = ""
+    team: str = ""
+    at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What stands about an agent: ``wrap_up_ms`` 0 means none; without ``auto_ready`` the agent must set ready again
+    after each contact (AG-2); empty ``queues`` means every queue of the pool that the skills allow."""
+
+    name: str
+    wrap_up_ms: int = 0
+    auto_ready: bool = True
+    priority: int = 0
+    queues: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -32,10 +66,19 @@ class Skill:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Slots:
-    """How many contacts of one channel at once."""
+    """How many contacts of one channel at once, and what one of them takes of the capacity's units (CH-2)."""
 
     channel: str
     slots: int
+    cost: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """With ``units`` 0 only the slots count."""
+
+    channels: tuple[Slots, ...] = ()
+    units: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,36 +92,51 @@ class Leg:
 
 
 @dataclass(frozen=True, slots=True)
-class AgentRegistered:
-    """``wrap_up_ms`` 0 means none; without ``auto_ready`` the agent is not ready after each contact (AG-2)."""
+class Standing:
+    """All that a pool must know of an agent who joins it; ``idle_since`` is ``None`` unless ready without work."""
 
-    name: str
-    wrap_up_ms: int
-    auto_ready: bool
-    pool: str = ""
+    skills: tuple[Skill, ...]
+    capacity: Capacity
+    priority: int
+    queues: tuple[str, ...]
+    activity: Activity
+    mode: Mode | None
+    takes_offers: bool
+    idle_since: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRegistered:
+    stamp: Stamp
+    card: Card
 
 
 @dataclass(frozen=True, slots=True)
 class TeamAssigned:
-    team: str
-    pool: str = ""
+    """To the team of the stamp."""
+
+    stamp: Stamp
+    from_team: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SkillsAssigned:
+    stamp: Stamp
     skills: tuple[Skill, ...]
-    pool: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class CapacitySet:
-    capacity: tuple[Slots, ...]
-    pool: str = ""
+    stamp: Stamp
+    capacity: Capacity
 
 
 @dataclass(frozen=True, slots=True)
 class JoinedPool:
-    pool: str
+    """The pool of the stamp."""
+
+    stamp: Stamp
+    standing: Standing
     from_pool: str = ""
 
 
@@ -86,98 +144,91 @@ class JoinedPool:
 class PoolLeaveRequested:
     """Nothing is offered from here on; the old pool answers ``AgentReleased`` (kernel rule 24)."""
 
-    pool: str
-    to: str
+    stamp: Stamp
+    to_pool: str
 
 
 @dataclass(frozen=True, slots=True)
 class AgentSignedIn:
-    pool: str
-    team: str = ""
+    stamp: Stamp
 
 
 @dataclass(frozen=True, slots=True)
 class AgentCheckedIn:
+    stamp: Stamp
     mode: Mode
-    pool: str
-    team: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class AgentReady:
-    pool: str
-    team: str = ""
+    stamp: Stamp
 
 
 @dataclass(frozen=True, slots=True)
 class AgentNotReady:
+    stamp: Stamp
     reason: str
-    planned: bool
-    pool: str
-    team: str = ""
+    planned: bool = False
+    break_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class BreakRequested:
+    stamp: Stamp
+    break_id: str
     reason: str
-    planned: bool
-    pool: str
-    team: str = ""
+    planned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class BreakApproved:
+    stamp: Stamp
+    break_id: str
     approved_by: str
-    pool: str
-    team: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkStarted:
+    stamp: Stamp
     work: Leg
-    pool: str
-    team: str = ""
+    offer_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkEnded:
-    """Over without wrap-up: the slot is free again."""
+    """The conversation is over. The slot is free again unless a wrap-up follows."""
 
+    stamp: Stamp
     work: Leg
-    pool: str
-    team: str = ""
+    wrap_up_follows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class WrapUpStarted:
-    """The contact is over for the agent, the slot is not free yet; ``ends_at`` is epoch milliseconds."""
+    """``ends_at`` is epoch milliseconds."""
 
+    stamp: Stamp
     work: Leg
     ends_at: int
-    pool: str
-    team: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class WrapUpEnded:
     """The slot is free again."""
 
+    stamp: Stamp
     work: Leg
     by: EndedBy
-    pool: str
-    team: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class AgentCheckedOut:
-    pool: str
-    team: str = ""
+    stamp: Stamp
 
 
 @dataclass(frozen=True, slots=True)
 class AgentSignedOut:
-    pool: str
-    team: str = ""
+    stamp: Stamp
 
 
 AgentEvent = (

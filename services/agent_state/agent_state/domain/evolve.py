@@ -18,7 +18,6 @@ from .events import (
     BreakRequested,
     CapacitySet,
     JoinedPool,
-    Leg,
     Mode,
     PoolLeaveRequested,
     SkillsAssigned,
@@ -32,7 +31,6 @@ from .state import (
     Agent,
     AgentState,
     NotReady,
-    Presence,
     Profile,
     Ready,
     SignedIn,
@@ -40,6 +38,8 @@ from .state import (
     Unregistered,
     WantedBreak,
     Work,
+    activity,
+    mode,
 )
 
 INITIAL: AgentState = Unregistered()
@@ -49,9 +49,10 @@ REMEMBERED = 256  # legs that are over
 def evolve(state: AgentState, event: AgentEvent) -> AgentState:
     """The state after ``event``."""
     if isinstance(state, Agent):
-        return _change(state, event)
+        changed = _change(state, event)
+        return changed if activity(changed) == activity(state) else replace(changed, since=event.stamp.at)
     if isinstance(event, AgentRegistered):
-        return Agent(Profile(event.name, event.wrap_up_ms, event.auto_ready))
+        return Agent(event.stamp.agent, Profile(event.card), since=event.stamp.at)
     raise ValueError(f"{type(event).__name__} before AgentRegistered")
 
 
@@ -59,12 +60,12 @@ def _change(agent: Agent, event: AgentEvent) -> Agent:
     match event:
         case AgentRegistered() | TeamAssigned() | SkillsAssigned() | CapacitySet():
             return replace(agent, profile=_profile(agent.profile, event))
-        case JoinedPool(pool):
-            return replace(agent, pool=pool, leaving_to="")
-        case PoolLeaveRequested(_, to):
-            return replace(agent, leaving_to=to)
-        case BreakRequested(reason, planned):
-            return replace(agent, wanted_break=WantedBreak(reason, planned))
+        case JoinedPool(stamp):
+            return replace(agent, pool=stamp.pool, leaving_to="")
+        case PoolLeaveRequested(_, to_pool):
+            return replace(agent, leaving_to=to_pool)
+        case BreakRequested(_, break_id, reason, planned):
+            return replace(agent, wanted_break=WantedBreak(break_id, reason, planned))
         case BreakApproved():
             return replace(agent, wanted_break=None)
         case WorkStarted() | WorkEnded() | WrapUpStarted() | WrapUpEnded():
@@ -77,29 +78,27 @@ def _change(agent: Agent, event: AgentEvent) -> Agent:
 
 def _profile(profile: Profile, event: AgentRegistered | TeamAssigned | SkillsAssigned | CapacitySet) -> Profile:
     match event:
-        case TeamAssigned(team):
-            return replace(profile, team=team)
-        case SkillsAssigned(skills):
+        case AgentRegistered(_, card):
+            return replace(profile, card=card)
+        case TeamAssigned(stamp):
+            return replace(profile, team=stamp.team)
+        case SkillsAssigned(_, skills):
             return replace(profile, skills=skills)
-        case CapacitySet(capacity):
+        case CapacitySet(_, capacity):
             return replace(profile, capacity=capacity)
-        case AgentRegistered(name, wrap_up_ms, auto_ready):
-            return replace(profile, name=name, wrap_up_ms=wrap_up_ms, auto_ready=auto_ready)
 
 
 def _work(agent: Agent, event: WorkStarted | WorkEnded | WrapUpStarted | WrapUpEnded) -> Agent:
-    others = tuple(work for work in agent.works if work.id != (event.work.contact, event.work.leg))
+    leg = event.work
+    standing = agent.work(leg.contact, leg.leg) or Work(leg, event.stamp.at)
+    others = tuple(work for work in agent.works if work.id != standing.id)
     match event:
-        case WorkStarted(leg):
-            return replace(agent, works=(*others, Work(leg)))
-        case WrapUpStarted(leg, ends_at):
-            return replace(agent, works=(*others, Work(leg, ends_at)))
-        case WorkEnded(leg) | WrapUpEnded(leg):
-            return replace(agent, works=others, over=_remember(agent.over, leg))
-
-
-def _remember(over: tuple[tuple[str, int], ...], leg: Leg) -> tuple[tuple[str, int], ...]:
-    return (*over, (leg.contact, leg.leg))[-REMEMBERED:]
+        case WorkStarted() | WorkEnded(wrap_up_follows=True):
+            return replace(agent, works=(*others, standing))
+        case WrapUpStarted(_, _, ends_at):
+            return replace(agent, works=(*others, replace(standing, wrap_up_ends_at=ends_at)))
+        case WorkEnded() | WrapUpEnded():
+            return replace(agent, works=others, over=(*agent.over, standing.id)[-REMEMBERED:])
 
 
 def _present(
@@ -109,19 +108,18 @@ def _present(
     match event:
         case AgentSignedIn() | AgentCheckedOut():
             return replace(agent, presence=SignedIn(), wanted_break=None)
-        case AgentCheckedIn(mode):
+        case AgentCheckedIn(_, mode):
             return replace(agent, presence=NotReady(mode))
         case AgentReady():
-            return replace(agent, presence=Ready(_mode(agent.presence)))
-        case AgentNotReady(reason, planned):
-            return replace(agent, presence=NotReady(_mode(agent.presence), reason, planned))
+            return replace(agent, presence=Ready(_mode(agent)))
+        case AgentNotReady(_, reason, planned):
+            return replace(agent, presence=NotReady(_mode(agent), reason, planned))
         case AgentSignedOut():
             return replace(agent, presence=SignedOut(), wanted_break=None)
 
 
-def _mode(presence: Presence) -> Mode:
-    match presence:
-        case Ready(mode) | NotReady(mode=mode):
-            return mode
-        case _:
-            raise ValueError(f"no mode in {type(presence).__name__}")
+def _mode(agent: Agent) -> Mode:
+    known = mode(agent.presence)
+    if known is None:
+        raise ValueError(f"no mode in {type(agent.presence).__name__}")
+    return known

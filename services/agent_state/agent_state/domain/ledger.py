@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from .events import AgentEvent
+from .events import Activity, AgentEvent
 from .evolve import INITIAL, evolve
-from .state import Activity, activity
+from .state import activity
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +19,12 @@ class Span:
     end: int
 
 
-def ledger(history: Iterable[tuple[int, AgentEvent]], until: int) -> Sequence[Span]:
-    """The spans from the first of ``history`` (times not decreasing) to ``until``; those of no length are left out."""
+def ledger(history: Iterable[AgentEvent], until: int) -> Sequence[Span]:
+    """The spans from the first of ``history`` to ``until`` (epoch milliseconds); those of no length are left out."""
     spans: list[Span] = []
     state, doing, since = INITIAL, Activity.SIGNED_OUT, None
-    for at, event in history:
-        state = evolve(state, event)
+    for event in history:
+        state, at = evolve(state, event), event.stamp.at
         since = at if since is None else since
         if activity(state) != doing:
             spans.append(Span(doing, since, at))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-from .events import Leg, Mode, Skill, Slots
+from .events import Activity, Capacity, Card, Leg, Mode, Skill, Standing
 
 BREAK = "break"
 
@@ -42,19 +41,18 @@ Presence = SignedOut | SignedIn | Ready | NotReady
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    name: str
-    wrap_up_ms: int = 0
-    auto_ready: bool = True
+    card: Card
     team: str = ""
     skills: tuple[Skill, ...] = ()
-    capacity: tuple[Slots, ...] = ()
+    capacity: Capacity = Capacity()
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A leg in hand; in wrap-up once ``wrap_up_ends_at`` (epoch milliseconds) is set."""
+    """A leg in hand; in wrap-up once ``wrap_up_ends_at`` is set. Times are epoch milliseconds."""
 
     leg: Leg
+    started_at: int
     wrap_up_ends_at: int | None = None
 
     @property
@@ -64,16 +62,19 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class WantedBreak:
+    break_id: str
     reason: str
     planned: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """A registered agent. ``over`` holds the last legs that ended, so that news of their start, coming late, is known
-    to be old."""
+    """A registered agent. ``since`` is when the present activity began, epoch milliseconds; ``over`` holds the last
+    legs that ended, so that news of their start, coming late, is known to be old."""
 
+    id: str
     profile: Profile
+    since: int = 0
     presence: Presence = SignedOut()
     pool: str = ""
     leaving_to: str = ""
@@ -85,24 +86,18 @@ class Agent:
         return next((work for work in self.works if work.id == (contact, leg)), None)
 
     def free_slots(self, channel: str) -> int:
-        """Slots of ``channel`` free of work and wrap-up; negative after capacity was cut below the work in hand."""
-        total = sum(slots.slots for slots in self.profile.capacity if slots.channel == channel)
-        return total - sum(work.leg.channel == channel for work in self.works)
+        """How many more of ``channel`` fit; negative after capacity was cut below the work in hand."""
+        capacity = self.profile.capacity
+        costs = {slots.channel: slots.cost for slots in capacity.channels}
+        total = sum(slots.slots for slots in capacity.channels if slots.channel == channel)
+        free = total - sum(work.leg.channel == channel for work in self.works)
+        cost = costs.get(channel, 0)
+        if not (capacity.units and cost):
+            return free
+        return min(free, (capacity.units - sum(costs.get(work.leg.channel, 0) for work in self.works)) // cost)
 
 
 AgentState = Unregistered | Agent
-
-
-class Activity(StrEnum):
-    """What an agent is doing; exactly one at any time (AG-6)."""
-
-    SIGNED_OUT = "signed_out"
-    SIGNED_IN = "signed_in"
-    READY = "ready"
-    BUSY = "busy"
-    WRAP_UP = "wrap_up"
-    BREAK = "break"
-    NOT_READY = "not_ready"
 
 
 def activity(state: AgentState) -> Activity:
@@ -120,3 +115,23 @@ def activity(state: AgentState) -> Activity:
             return Activity.BREAK if reason == BREAK else Activity.NOT_READY
         case _:
             return Activity.READY
+
+
+def mode(presence: Presence) -> Mode | None:
+    """By what means the agent works now; ``None`` unless checked in."""
+    return presence.mode if isinstance(presence, Ready | NotReady) else None
+
+
+def standing(agent: Agent) -> Standing:
+    """What a pool that the agent joins must know."""
+    doing = activity(agent)
+    return Standing(
+        skills=agent.profile.skills,
+        capacity=agent.profile.capacity,
+        priority=agent.profile.card.priority,
+        queues=agent.profile.card.queues,
+        activity=doing,
+        mode=mode(agent.presence),
+        takes_offers=isinstance(agent.presence, Ready),
+        idle_since=agent.since if doing == Activity.READY else None,
+    )
