@@ -109,7 +109,7 @@ class Relay:
         if lane is None:
             self.counters.left_to_sweeper += 1
             return
-        lane.head = max(lane.head, head)
+        lane.head = max([lane.head, head, *(row.version for row in rows[-1:])])
         self._hand_over(lane, rows)
         self._begin(lane)
 

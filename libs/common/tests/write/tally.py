@@ -118,7 +118,8 @@ def _messages() -> dict[str, Any]:
     pool.Add(file)
     names = (*FACTS.values(), "TallyEvent")
     return {
-        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"switchlog.tests.v1.{name}")) for name in names
+        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"switchlog.tests.v1.{name}"))
+        for name in names
     }
 
 

@@ -18,8 +18,13 @@ NOW = 1_764_030_896_789
 
 
 def rows():
-    cause = Cause("c" * 32, "digest", "agent-1", "cause-1", "contact-1", "00-aa-bb-01", Source("acme/contact-1", 7, 1, "r"))
-    decided = [(cause, [Counted("a"), SeatTaken("a")]), (Cause("d" * 32, "", "agent-1", occurred_at=NOW - 5), [Counted("b")])]
+    cause = Cause(
+        "c" * 32, "digest", "agent-1", "cause-1", "contact-1", "00-aa-bb-01", Source("acme/contact-1", 7, 1, "r")
+    )
+    decided = [
+        (cause, [Counted("a"), SeatTaken("a")]),
+        (Cause("d" * 32, "", "agent-1", occurred_at=NOW - 5), [Counted("b")]),
+    ]
     return compose(stream(), 4, decided, codec(), "batch", NOW)
 
 
