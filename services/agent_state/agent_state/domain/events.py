@@ -36,8 +36,8 @@ class Activity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """Whom a fact is about. ``pool`` stands in every fact after ``JoinedPool``, so that routing finds it without asking;
-    ``at`` is the time of recording, epoch milliseconds."""
+    """Whom a fact is about. ``pool`` stands in every fact after ``JoinedPool``, so that routing finds it without
+    asking; ``at`` is the time of recording, epoch milliseconds."""
 
     agent: str
     pool: str = ""

@@ -22,21 +22,23 @@ class LinkIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Absorb:
-    """Keep this reference for the person known as ``absorbed``; told to the kept stream first."""
+    """Let this reference stand for the person known as ``merged_ref`` too; told to the kept stream first."""
 
-    absorbed: str
+    merged_ref: str
 
 
 @dataclass(frozen=True, slots=True)
 class MergeInto:
-    """Give this reference up for ``kept``."""
+    """Give this reference up for ``kept_ref``."""
 
-    kept: str
+    kept_ref: str
 
 
 @dataclass(frozen=True, slots=True)
 class RequestErasure:
+    request_id: str
     by: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +47,12 @@ class ApproveErasure:
 
 
 @dataclass(frozen=True, slots=True)
-class CompleteErasure:
-    """The key of this reference, and those of all it absorbed, are gone."""
-
-
-@dataclass(frozen=True, slots=True)
 class EraseAlong:
-    """The customer that absorbed this one is being erased."""
+    """The customer that absorbed this one has been erased."""
 
+    request_id: str
     requested_by: str
     approved_by: str
 
 
-CustomerCommand = (
-    KnowCustomer | LinkIdentity | Absorb | MergeInto | RequestErasure | ApproveErasure | CompleteErasure | EraseAlong
-)
+CustomerCommand = KnowCustomer | LinkIdentity | Absorb | MergeInto | RequestErasure | ApproveErasure | EraseAlong

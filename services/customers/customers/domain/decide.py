@@ -10,7 +10,6 @@ from switchlog.decider import Decider, Rejected
 from .commands import (
     Absorb,
     ApproveErasure,
-    CompleteErasure,
     CustomerCommand,
     EraseAlong,
     KnowCustomer,
@@ -23,13 +22,12 @@ from .events import (
     CustomerEvent,
     CustomerKnown,
     CustomersMerged,
-    ErasureApproved,
     ErasureRequested,
     Identity,
     IdentityLinked,
 )
 from .evolve import INITIAL, evolve
-from .state import Approved, CustomerState, Erased, Known, NotAsked, Requested, Unknown
+from .state import CustomerState, Erased, Known, Request, Unknown
 
 MAX_IDENTITIES = 100
 
@@ -50,14 +48,14 @@ def _first(command: CustomerCommand) -> Sequence[CustomerEvent]:
         case KnowCustomer(ref, None):
             return [CustomerKnown(ref)]
         case KnowCustomer(ref, Identity() as identity):
-            return [CustomerKnown(ref), IdentityLinked(identity)]
+            return [CustomerKnown(ref), IdentityLinked(ref, identity)]
         case _:
             raise Rejected("CUSTOMER_UNKNOWN")
 
 
 def _of_erased(command: CustomerCommand) -> Sequence[CustomerEvent]:
     match command:
-        case RequestErasure() | ApproveErasure() | CompleteErasure() | EraseAlong():
+        case RequestErasure() | ApproveErasure() | EraseAlong():
             return []
         case _:
             raise Rejected("ERASED")
@@ -65,13 +63,13 @@ def _of_erased(command: CustomerCommand) -> Sequence[CustomerEvent]:
 
 def _of_known(command: CustomerCommand, known: Known) -> Sequence[CustomerEvent]:
     match command:
-        case KnowCustomer(_, None):
-            return []
-        case KnowCustomer(_, Identity() as identity) | LinkIdentity(identity):
+        case KnowCustomer(_, identity):
+            return _link(identity, known) if identity else []
+        case LinkIdentity(identity):
             return _link(identity, known)
         case Absorb() | MergeInto():
             return _merge(command, known)
-        case RequestErasure() | ApproveErasure() | CompleteErasure() | EraseAlong():
+        case RequestErasure() | ApproveErasure() | EraseAlong():
             return _erase(command, known)
         case _:
             assert_never(command)
@@ -82,47 +80,44 @@ def _link(identity: Identity, known: Known) -> Sequence[CustomerEvent]:
         return []
     if len(known.identities) >= MAX_IDENTITIES:
         raise Rejected("TOO_MANY_IDENTITIES")
-    return [IdentityLinked(identity)]
+    return [IdentityLinked(known.customer_ref, identity)]
 
 
 def _merge(command: Absorb | MergeInto, known: Known) -> Sequence[CustomerEvent]:
     match command:
         case Absorb(other) | MergeInto(other) if other == known.customer_ref:
             raise Rejected("MERGE_WITH_ITSELF", invalid=True)
-        case Absorb(absorbed) if absorbed in known.absorbed:
+        case Absorb(merged) if merged in known.absorbed:
             return []
         case MergeInto(kept) if kept == known.merged_into:
             return []
         case _ if known.merged_into:
             raise Rejected("MERGED_ALREADY", "this reference was given up for another")
-        case Absorb(absorbed):
-            return [CustomersMerged(known.customer_ref, absorbed)]
+        case Absorb(merged):
+            return [CustomersMerged(known.customer_ref, merged)]
         case MergeInto(kept) if kept in known.absorbed:
             raise Rejected("MERGE_LOOP", "each would stand for the other")
         case MergeInto(kept):
             return [CustomersMerged(kept, known.customer_ref)]
 
 
-def _erase(
-    command: RequestErasure | ApproveErasure | CompleteErasure | EraseAlong, known: Known
-) -> Sequence[CustomerEvent]:
+def _erase(command: RequestErasure | ApproveErasure | EraseAlong, known: Known) -> Sequence[CustomerEvent]:
+    ref = known.customer_ref
     match command, known.erasure:
-        case EraseAlong(requested_by, approved_by), _:
-            return [CustomerErased(known.customer_ref, requested_by, approved_by)]
-        case RequestErasure(by), NotAsked():
-            return [ErasureRequested(by)]
+        case EraseAlong(request_id, requested_by, approved_by), _:
+            return [CustomerErased(ref, request_id, requested_by, approved_by)]
+        case _ if known.merged_into:
+            raise Rejected("MERGED_ALREADY", "erase the reference that stands for this person")
+        case RequestErasure(request_id, by, reason), None:
+            return [ErasureRequested(ref, request_id, by, reason)]
         case RequestErasure(), _:
             return []
-        case ApproveErasure(by), Requested(requested_by) if by == requested_by:
+        case ApproveErasure(by), Request(_, requested_by) if by == requested_by:
             raise Rejected("SECOND_ADMIN_NEEDED", "who asked for the erasure cannot approve it")
-        case ApproveErasure(by), Requested():
-            return [ErasureApproved(by)]
-        case CompleteErasure(), Approved(requested_by, approved_by):
-            return [CustomerErased(known.customer_ref, requested_by, approved_by)]
-        case ApproveErasure(), Approved():
-            return []
+        case ApproveErasure(by), Request(request_id, requested_by):
+            return [CustomerErased(ref, request_id, requested_by, by)]
         case _:
-            raise Rejected("ERASURE_NOT_APPROVED" if isinstance(command, CompleteErasure) else "ERASURE_NOT_REQUESTED")
+            raise Rejected("ERASURE_NOT_REQUESTED")
 
 
 CUSTOMER: Decider[CustomerCommand, CustomerState, CustomerEvent] = Decider(INITIAL, decide, evolve)

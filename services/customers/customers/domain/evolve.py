@@ -10,11 +10,10 @@ from .events import (
     CustomerEvent,
     CustomerKnown,
     CustomersMerged,
-    ErasureApproved,
     ErasureRequested,
     IdentityLinked,
 )
-from .state import Approved, CustomerState, Erased, Known, Requested, Unknown
+from .state import CustomerState, Erased, Known, Request, Unknown
 
 INITIAL: CustomerState = Unknown()
 
@@ -32,23 +31,15 @@ def _change(known: Known, event: CustomerEvent) -> CustomerState:
     match event:
         case CustomerKnown():
             return known
-        case IdentityLinked(identity):
+        case IdentityLinked(_, identity):
             return replace(known, identities=known.identities | {identity})
-        case CustomersMerged(kept, absorbed) if kept == known.customer_ref:
-            return replace(known, absorbed=(*known.absorbed, absorbed))
+        case CustomersMerged(kept, merged) if kept == known.customer_ref:
+            return replace(known, absorbed=(*known.absorbed, merged))
         case CustomersMerged(kept):
             return replace(known, merged_into=kept)
-        case ErasureRequested(by):
-            return replace(known, erasure=Requested(by))
-        case ErasureApproved(by):
-            return replace(known, erasure=Approved(_requested_by(known), by))
-        case CustomerErased(ref):
-            return Erased(ref, known.identities)
+        case ErasureRequested(_, request_id, by):
+            return replace(known, erasure=Request(request_id, by))
+        case CustomerErased(ref, request_id, requested_by, approved_by):
+            return Erased(ref, Request(request_id, requested_by), approved_by, known.absorbed)
         case _:
             assert_never(event)
-
-
-def _requested_by(known: Known) -> str:
-    if not isinstance(known.erasure, Requested):
-        raise ValueError("an approval without a request")
-    return known.erasure.by

@@ -1,4 +1,4 @@
-"""One class a phase: an ``Approved`` erasure always has two people behind it."""
+"""One class a phase: only a ``Known`` customer has identities to find it by."""
 
 from __future__ import annotations
 
@@ -13,33 +13,22 @@ class Unknown:
 
 
 @dataclass(frozen=True, slots=True)
-class NotAsked:
-    """Nobody wants the customer erased."""
+class Request:
+    """An erasure that waits for a second admin."""
 
-
-@dataclass(frozen=True, slots=True)
-class Requested:
+    id: str
     by: str
 
 
 @dataclass(frozen=True, slots=True)
-class Approved:
-    requested_by: str
-    approved_by: str
-
-
-Erasure = NotAsked | Requested | Approved
-
-
-@dataclass(frozen=True, slots=True)
 class Known:
-    """``merged_into`` is empty unless another reference stands for this person now."""
+    """``merged_into`` is empty unless another reference stands for this person now; ``absorbed`` are the others."""
 
     customer_ref: str
     identities: frozenset[Identity] = frozenset()
     merged_into: str = ""
     absorbed: tuple[str, ...] = ()
-    erasure: Erasure = NotAsked()
+    erasure: Request | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +36,9 @@ class Erased:
     """A later message of that person gets a new reference (kernel rule 18)."""
 
     customer_ref: str
-    identities: frozenset[Identity] = frozenset()
+    request: Request
+    approved_by: str
+    absorbed: tuple[str, ...] = ()
 
 
 CustomerState = Unknown | Known | Erased
