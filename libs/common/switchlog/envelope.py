@@ -1,4 +1,4 @@
-"""The stored row and the published record are the same bytes: this module makes and reads them (contracts, Envelope)."""
+"""The stored row and the published record are the same bytes: made and read here (contracts, Envelope)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Generic, Protocol, TypeVar
 
-from contactcenter.bus.v1.envelope_pb2 import EventMeta
 from google.protobuf.message import Message
 
+from contactcenter.bus.v1.envelope_pb2 import EventMeta
 from switchlog.errors import Poison, Rejected
 from switchlog.ids import event_id
 
@@ -52,7 +52,7 @@ class StreamId:
 class Source:
     """The foreign fact that a reaction answers: stream key, version, and which of its commands this is.
 
-    ``reaction`` names who reacts: two reactions to one stream advance on their own, or the faster would silence the slower.
+    ``reaction`` names who reacts: two reactions to one stream advance on their own, else the faster silences the slower.
     """
 
     stream: str
@@ -75,7 +75,7 @@ class Source:
 class Cause:
     """Why a command is given: who, by which id, in which story.
 
-    ``digest`` is the sha256 of the request's body (hex); ``occurred_at`` is epoch milliseconds, ``None`` = when recorded.
+    ``digest`` is the sha256 of the request's body (hex); ``occurred_at`` is epoch milliseconds, ``None``: when recorded.
     """
 
     command_id: str
@@ -112,8 +112,8 @@ class Row:
 class Codec(Generic[E]):
     """How one context's events become its topic's message and come back.
 
-    ``write(event)`` returns the message with its ``fact`` set and no meta; ``read(message)`` the event, or ``None`` for a
-    fact this version does not know (it is skipped, never an error).
+    ``write(event)`` returns the message with its ``fact`` set and no meta; ``read(message)`` the event, or ``None`` for
+    a fact this version does not know (it is skipped, never an error).
     """
 
     service: str

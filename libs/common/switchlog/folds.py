@@ -1,4 +1,4 @@
-"""What a process remembers of an open stream: its state, who was answered what, and which foreign facts it reacted to."""
+"""What a process remembers of an open stream: its state, what it answered whom, and which facts it reacted to."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Remembered:
 
 @dataclass(slots=True)
 class Memory:
-    """Kernel rules 6 and 7: the last commands, and the highest (version, n) reacted to per source stream and reaction."""
+    """Kernel rules 6 and 7: the last commands; the highest (version, n) reacted to per source stream and reaction."""
 
     commands: dict[str, Remembered] = field(default_factory=dict)
     reacted: dict[Reactor, Progress] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Ids: derived from their cause wherever a retry must make the same one, time-ordered otherwise (contracts, Identity)."""
+"""Ids: derived from their cause wherever a retry must make the same one, else ordered by time (contracts, Identity)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def event_id(tenant: str, stream: str, cause: str, n: int) -> str:
 
 
 def command_id(tenant: str, principal: str, route: str, idempotency_key: str) -> str:
-    """The id of a client's command; ``route`` is the method and route template, such as ``POST /v1/contacts/{id}:end``."""
+    """The id of a client's command; ``route`` is method and route template: ``POST /v1/contacts/{id}:end``."""
     return derived(tenant, principal, route, idempotency_key)
 
 

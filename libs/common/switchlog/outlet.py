@@ -1,4 +1,4 @@
-"""Where a relay hands rows to: acknowledged batches on a Kafka topic, by a producer that is thrown away when it fails."""
+"""Where a relay hands rows to: acknowledged batches on Kafka topics, by a producer thrown away when it fails."""
 
 from __future__ import annotations
 

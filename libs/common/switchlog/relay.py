@@ -20,7 +20,7 @@ from switchlog.store import EventStore, Pending
 PAGE: Final = 1000  # rows read at a time when the writer's own are not at hand
 FIRST_PAUSE_S: Final = 0.05
 LONGEST_PAUSE_S: Final = 2.0
-# What a pass may end with and be tried again: the bus or the store is away. Anything else is a bug and is logged as one.
+# What a pass may end with and be tried again: the bus or the store is away. Anything else is a bug, logged as one.
 LATER: Final = (KafkaError, OSError, NotNow, TimeoutError)
 
 log = get_logger()
@@ -32,7 +32,7 @@ class NotContiguous(Exception):
 
 @dataclass
 class Counters:
-    """What happened since the start; ``left_to_sweeper`` are streams that did not fit in memory while the bus was away."""
+    """What happened since the start; ``left_to_sweeper``: streams that did not fit in memory while the bus was away."""
 
     published: int = 0
     batches: int = 0
@@ -68,7 +68,7 @@ class Lane:
 class Relay:
     """One pass a stream at a time, ``at_once`` streams together. ``notify`` never waits and never fails.
 
-    While the bus is away at most ``lanes`` streams and ``buffer_bytes`` of rows are remembered; the sweeper does the rest.
+    While the bus is away at most ``lanes`` streams and ``buffer_bytes`` of rows are kept; the sweeper does the rest.
     Watermarks are written together every ``tick_s``: a crash in between costs repeats, never a hole.
     """
 
@@ -139,7 +139,7 @@ class Relay:
         """Let the passes under way finish and save the watermarks; False when some did not make it in time."""
         end = asyncio.get_running_loop().time() + timeout_s
         while (busy := self._busy()) and asyncio.get_running_loop().time() < end:
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.005)  # many lanes, some in a pause: nothing single to wait for
         await self.save_watermarks()
         return not busy
 

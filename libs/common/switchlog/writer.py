@@ -105,8 +105,8 @@ def outcome_unknown() -> OutcomeUnknown:
 class Writer(Generic[C, S, E]):
     """Executes commands of one rule book. ``decider.evolve`` must return a new state and leave the old one alone.
 
-    ``publish(stream, head, rows)`` is called after each append with the rows just stored. ``open_streams`` folds are kept
-    in memory, idle ones are forgotten first; ``max_waiting`` commands a stream may queue, further ones get ``NotNow``.
+    ``publish(stream, head, rows)`` is called after each append with the rows just stored. ``open_streams`` folds are
+    kept in memory, idle ones are forgotten first; ``max_waiting`` commands a stream may queue, others get ``NotNow``.
     """
 
     def __init__(
@@ -325,7 +325,7 @@ class Writer(Generic[C, S, E]):
             await self._find_out(plan)
 
     async def _find_out(self, plan: Plan[S]) -> None:
-        """Rule 5, until the callers' deadline ends it: read the row this batch would have begun with, send it if absent."""
+        """Rule 5, until the callers' deadline: read the row this batch would begin with, send it again if absent."""
         pause = 0.005
         while True:
             try:
