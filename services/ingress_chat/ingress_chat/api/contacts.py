@@ -21,7 +21,7 @@ Agent = Annotated[Principal, Depends(require("agent"))]
 
 
 def contact_stream(caller: Principal, id: str) -> StreamId:
-    """The contact ``id`` of the caller's tenant; a visitor's token opens its own only (else: as if it were not there)."""
+    """The contact ``id`` of the caller's tenant; to a visitor every other one is as if it were not there."""
     if caller.contact is not None and caller.contact != id:
         raise NotFound(detail=f"contact-{id}")
     return StreamId(caller.tenant, f"contact-{id}")
@@ -37,7 +37,7 @@ def routes(chats: Chats, history: History, files: Files) -> APIRouter:
 
     @router.get("/{id}/messages")
     async def messages(id: Id, caller: Principaled, after: Offset = 0, limit: PageSize = 100) -> dict[str, Any]:
-        """Frames after ``after`` (a ``seq``), as the sockets send them: for the visitor, the agent of the contact, supervisors."""
+        """Frames after ``after`` (a ``seq``) as the sockets send them: for visitor, own agent, supervisors."""
         return {"frames": await history.frames(contact_stream(caller, id), caller, after, limit)}
 
     @router.post("/{id}/messages")

@@ -45,6 +45,6 @@ def _check_origin(door: EntryPoint, origin: str | None) -> None:
 
 
 def _visitor_at(door: EntryPoint, request: Request) -> Principal:
-    """Nobody yet: idempotency keys of strangers behind one door must not meet, so the peer's address parts them (hashed: it is personal)."""
+    """Nobody yet. Idempotency keys of strangers must not meet: the peer's address, hashed, keeps them apart."""
     peer = request.client.host if request.client else ""
     return Principal(door.tenant, f"site:{door.id}:{sha256(peer.encode()).hexdigest()[:16]}")

@@ -11,6 +11,8 @@ from switchlog.store import EventStore
 
 from .live import Follower, Live, Render, Send
 
+LINGER_S = 1.0
+
 
 class Desk:
     """One open socket of an agent."""
@@ -29,12 +31,14 @@ class Desk:
             self._following[contact] = asyncio.create_task(self._live.follow(follower))
 
     def leave(self, contact: StreamId) -> None:
+        """Follow it no more, once its last facts have reached the desk."""
         if task := self._following.pop(contact, None):
-            task.cancel()
+            asyncio.get_running_loop().call_later(LINGER_S, task.cancel)
 
     def close(self) -> None:
-        for contact in list(self._following):
-            self.leave(contact)
+        for task in self._following.values():
+            task.cancel()
+        self._following.clear()
 
 
 class Desks:

@@ -1,4 +1,4 @@
-"""Who follows a conversation right now: a nudge wakes them, the log itself tells them what is new, so nothing is missed or doubled."""
+"""Who follows a conversation now: a nudge wakes them, the log tells what is new, so nothing is missed or doubled."""
 
 from __future__ import annotations
 

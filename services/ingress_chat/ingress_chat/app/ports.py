@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..domain.commands import Place
-from ..domain.events import SealedText
+from ..domain.events import SealedText, SkillRequirement
 
 
 @dataclass(frozen=True, slots=True)
 class EntryPoint:
     """A public door: who stands behind it (``tenant``), where its contacts wait, who may embed it.
 
-    ``declared_attributes`` are the only attribute keys a visitor may set; ``reconnect_grace_s`` is how long a lost visitor is waited for.
+    ``declared_attributes`` are the only attribute keys a visitor may set; ``reconnect_grace_s`` is how long a visitor
+    whose connection was lost is waited for.
     """
 
     tenant: str
@@ -40,6 +41,19 @@ class EntryPoints(Protocol):
         ...
 
     async def all(self, tenant: str) -> list[EntryPoint]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRow:
+    """A queue as routing published it; of two rows the greater ``revision`` counts."""
+
+    tenant: str
+    queue: str
+    pool: str
+    open: bool
+    revision: int
+    required_skills: tuple[SkillRequirement, ...] = ()
+    priority: int = 0
 
 
 class Queues(Protocol):

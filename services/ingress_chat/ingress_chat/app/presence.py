@@ -1,4 +1,4 @@
-"""Whether the visitor is still there: a lost socket has a grace time to come back, also over a restart of this process (CH-6)."""
+"""Whether the visitor is still there: a lost socket has a grace time to come back, over our restarts too (CH-6)."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Presence:
 
     async def _give_up(self, contact: StreamId) -> None:
         await asyncio.sleep(await self._grace_of(contact))
-        while not await self._ended(contact):
+        while not await self._ended(contact):  # noqa: ASYNC110  # a retry, nobody will set an event
             await asyncio.sleep(RETRY_S)
         del self._waiting[contact]
         await self._views.delete(VIEW, self._replica, contact.key, self._clock.now())

@@ -61,7 +61,7 @@ def decide(command: ContactCommand, state: ContactState, now: int) -> Sequence[C
             return [_queued_again(place, state)]
         case RequeueContact(), _:
             return []
-        case TransferContact(agent, kind, place), _:
+        case TransferContact(agent), _:
             return _transfer(command, _own_talk(agent, state))
         case EndByAgent(agent), Ended():
             return []

@@ -12,7 +12,7 @@ class NotStarted:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """What every living conversation has. ``arrived_at`` is 0 until it first waits; ``message_ids`` makes a resend harmless."""
+    """What every living conversation has; ``arrived_at`` is 0 until it first waits."""
 
     customer_ref: str
     entry_point: str

@@ -1,0 +1,43 @@
+"""Customer references and subject keys, asked of their owner by gRPC."""
+
+from __future__ import annotations
+
+from contactcenter.bus.v1.command_pb2 import CommandContext
+from contactcenter.customer.v1.events_pb2 import IDENTITY_KIND_ANONYMOUS
+from contactcenter.customer.v1.service_pb2 import GetSubjectKeyRequest, ResolveReferenceRequest
+from contactcenter.customer.v1.service_pb2_grpc import CustomerServiceAsyncStub
+from switchlog.seal import Erased, SubjectKeys
+
+from ..domain.events import SealedText
+
+
+class CustomersByRpc:
+    def __init__(self, stub: CustomerServiceAsyncStub) -> None:
+        self._stub = stub
+
+    async def anonymous(self, tenant: str, cause: str) -> str:
+        context = CommandContext(tenant_id=tenant, idempotency_key=cause)
+        request = ResolveReferenceRequest(context=context, kind=IDENTITY_KIND_ANONYMOUS)
+        return (await self._stub.ResolveReference(request)).customer_ref
+
+    async def key(self, tenant: str, customer_ref: str) -> bytes:
+        """The 32 bytes; raises ``Erased``."""
+        request = GetSubjectKeyRequest(tenant_id=tenant, customer_ref=customer_ref)
+        answer = await self._stub.GetSubjectKey(request)
+        if answer.erased:
+            raise Erased
+        return answer.key
+
+
+class SealerOf:
+    """Seals for the wire under keys fetched and cached by ``switchlog.seal``."""
+
+    def __init__(self, keys: SubjectKeys) -> None:
+        self._keys = keys
+
+    async def seal(self, tenant: str, customer_ref: str, field: str, text: bytes) -> SealedText:
+        sealed = await self._keys.seal(tenant, customer_ref, field, text)
+        return SealedText(sealed.key_id, sealed.nonce, sealed.ciphertext)
+
+    async def open(self, tenant: str, customer_ref: str, field: str, sealed: SealedText) -> bytes:
+        return await self._keys.open(tenant, customer_ref, field, sealed)

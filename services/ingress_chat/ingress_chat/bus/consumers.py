@@ -1,0 +1,89 @@
+"""Handlers of the topics this service reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from switchlog.bus.consumer import Handler
+from switchlog.bus.record import Raw, Received, read_event
+from switchlog.bus.tail import Take
+from switchlog.envelope import Codec, StreamId
+from switchlog.errors import Poison
+from switchlog.seal import SubjectKeys
+
+from ..app.desks import Desks
+from ..app.live import Live
+from ..app.reactions import Assigned, Overflowed, Reactions
+from ..domain.events import AgentConnected, AgentDisconnected, ContactEvent
+from ..projections.contacts import Contacts
+
+GROUP_REACTIONS = "ingress-chat-reactions"
+GROUP_PROJECTIONS = "ingress-chat-projections"
+
+ReadRouting = Callable[[Received], Assigned | Overflowed | None]
+
+
+def routing_handler(reactions: Reactions, read: ReadRouting) -> Handler:
+    """Assignments and overflows of contacts."""
+
+    async def handle(received: Received) -> None:
+        match read(received):
+            case Assigned() as fact:
+                await reactions.when_contact_assigned(fact, received)
+            case Overflowed() as fact:
+                await reactions.when_contact_overflowed(fact, received)
+            case None:
+                return
+
+    return handle
+
+
+def projection_handler(contacts: Contacts, codec: Codec[ContactEvent]) -> Handler:
+    """Own facts into the read model."""
+
+    async def handle(received: Received) -> None:
+        event = codec.read(received.parse(codec.message))
+        if event is not None:
+            await contacts.fold(received.stream, received.version, event)
+
+    return handle
+
+
+def nudger(live: Live, desks: Desks, codec: Codec[ContactEvent]) -> Take:
+    """Wakes whoever watches a conversation here, whichever replica appended to it."""
+
+    def take(raw: Raw) -> None:
+        try:
+            received = read_event(raw)
+            event = codec.read(received.parse(codec.message))
+        except Poison:
+            return
+        live.nudge(received.stream)
+        _seat(desks, received.stream, event)
+
+    return take
+
+
+def forgetter(keys: SubjectKeys, read: Callable[[Received], str | None]) -> Take:
+    """Drops the key of an erased customer at once."""
+
+    def take(raw: Raw) -> None:
+        try:
+            received = read_event(raw)
+            customer_ref = read(received)
+        except Poison:
+            return
+        if customer_ref is not None:
+            keys.drop(received.stream.tenant, customer_ref)
+
+    return take
+
+
+def _seat(desks: Desks, contact: StreamId, event: ContactEvent | None) -> None:
+    match event:
+        case AgentConnected(agent=agent):
+            desks.take(contact, agent)
+        case AgentDisconnected(agent=agent):
+            desks.leave(contact, agent)
+        case _:
+            return

@@ -1,0 +1,304 @@
+"""Facts of a chat contact to protobuf and back, and the foreign facts this service listens to."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import cast
+
+from google.protobuf.message import Message as ProtoMessage
+
+from contactcenter.bus.v1.envelope_pb2 import Sealed
+from contactcenter.contact.v1 import events_pb2 as pb
+from contactcenter.contact.v1.types_pb2 import CHANNEL_CHAT, Attribute
+from contactcenter.contact.v1.types_pb2 import SkillRequirement as SkillRequirementPb
+from contactcenter.customer.v1.events_pb2 import CustomerEvent
+from contactcenter.routing.v1.config_pb2 import QueueConfigRow
+from contactcenter.routing.v1.events_pb2 import RoutingEvent
+from switchlog.bus.record import Received
+from switchlog.envelope import Codec
+
+from .app.ports import QueueRow
+from .app.reactions import Assigned, Overflowed
+from .domain import events as domain
+from .domain.events import ContactEvent, LegEnd, Message, MessageKind, SealedText, SkillRequirement
+
+TOPIC = "contact.events.v1"
+
+Attributes = tuple[tuple[str, str], ...]
+
+
+def write(event: ContactEvent) -> ProtoMessage:
+    """The topic's message with its fact set."""
+    return _write(event)
+
+
+def read(message: ProtoMessage) -> ContactEvent | None:
+    """The event; ``None`` for facts of calls and for those that a later version added."""
+    event = cast(pb.ContactEvent, message)
+    match event.WhichOneof("fact"):
+        case "contact_started":
+            return _read_started(event.contact_started)
+        case "message_received":
+            return _read_received(event.message_received)
+        case "message_sent":
+            return _read_sent(event.message_sent)
+        case "contact_queued":
+            return _read_queued(event.contact_queued)
+        case "agent_connected":
+            fact = event.agent_connected
+            return domain.AgentConnected(fact.leg, fact.queue, fact.pool, fact.agent, fact.team, fact.offer_id)
+        case "agent_disconnected":
+            left = event.agent_disconnected
+            reason = LegEnd(left.reason)
+            return domain.AgentDisconnected(left.leg, left.queue, left.pool, left.agent, left.team, reason)
+        case "customer_disconnected":
+            gone = event.customer_disconnected
+            return domain.CustomerDisconnected(
+                gone.leg, gone.queue, gone.pool, LegEnd(gone.reason), gone.agent, gone.team
+            )
+        case "contact_abandoned":
+            lost = event.contact_abandoned
+            return domain.ContactAbandoned(lost.leg, lost.queue, lost.pool, lost.lost)
+        case "contact_transferred":
+            return _read_transferred(event.contact_transferred)
+        case "contact_ended":
+            ended = event.contact_ended
+            why = domain.EndReason(pb.EndReason.Name(ended.reason).removeprefix("END_REASON_").lower())
+            return domain.ContactEnded(why, ended.leg, ended.queue, ended.pool, ended.agent, ended.team)
+        case _:
+            return None
+
+
+CODEC: Codec[ContactEvent] = Codec("ingress_chat", TOPIC, pb.ContactEvent, write, read)
+
+
+def read_routing(received: Received) -> Assigned | Overflowed | None:
+    """What routing decided about a contact, as far as it matters here."""
+    event = cast(RoutingEvent, received.parse(RoutingEvent))
+    match event.WhichOneof("fact"):
+        case "contact_assigned":
+            fact = event.contact_assigned
+            return Assigned(fact.contact, fact.leg, fact.queue, fact.agent, fact.team, fact.offer_id)
+        case "contact_overflowed":
+            flown = event.contact_overflowed
+            return Overflowed(flown.contact, flown.leg, flown.to_queue)
+        case _:
+            return None
+
+
+def read_erased(received: Received) -> str | None:
+    """The reference of a customer who was erased."""
+    event = cast(CustomerEvent, received.parse(CustomerEvent))
+    return event.meta.stream.removeprefix("customer-") if event.WhichOneof("fact") == "customer_erased" else None
+
+
+def read_queue(value: bytes) -> QueueRow:
+    """A row of routing.config.v1."""
+    row = QueueConfigRow.FromString(value)
+    skills = tuple(SkillRequirement(s.skill, s.min_level) for s in row.definition.required_skills)
+    return QueueRow(row.tenant_id, row.queue, row.pool, row.open, row.revision, skills, row.definition.priority)
+
+
+@singledispatch
+def _write(event: ContactEvent) -> pb.ContactEvent:
+    raise TypeError(f"no fact for {type(event).__name__}")
+
+
+@_write.register
+def _(event: domain.ContactStarted) -> pb.ContactEvent:
+    fact = pb.ContactStarted(
+        channel=CHANNEL_CHAT,
+        entry_point=event.entry_point,
+        customer_ref=event.customer_ref,
+        direction=pb.DIRECTION_INBOUND,
+        attributes=_attributes(event.attributes),
+        locale=event.locale,
+    )
+    return pb.ContactEvent(contact_started=fact)
+
+
+@_write.register
+def _(event: domain.MessageReceived) -> pb.ContactEvent:
+    fact = pb.MessageReceived(
+        leg=event.leg,
+        queue=event.queue,
+        pool=event.pool,
+        agent=event.agent,
+        team=event.team,
+        message_id=event.message.message_id,
+        kind=_kind(event.message.kind),
+        body=_sealed(event.message.body),
+        attachment_ref=event.message.attachment_ref,
+        sender=pb.SENDER_KIND_CUSTOMER,
+    )
+    return pb.ContactEvent(message_received=fact)
+
+
+@_write.register
+def _(event: domain.MessageSent) -> pb.ContactEvent:
+    fact = pb.MessageSent(
+        leg=event.leg,
+        queue=event.queue,
+        pool=event.pool,
+        agent=event.agent,
+        team=event.team,
+        message_id=event.message.message_id,
+        kind=_kind(event.message.kind),
+        body=_sealed(event.message.body),
+        attachment_ref=event.message.attachment_ref,
+        sender=pb.SENDER_KIND_AGENT,
+        sender_id=event.agent,
+    )
+    return pb.ContactEvent(message_sent=fact)
+
+
+@_write.register
+def _(event: domain.ContactQueued) -> pb.ContactEvent:
+    fact = pb.ContactQueued(
+        leg=event.leg,
+        queue=event.queue,
+        pool=event.pool,
+        priority=event.priority,
+        required_skills=[SkillRequirementPb(skill=s.skill, min_level=s.min_level) for s in event.required_skills],
+        preferred_agent=event.preferred_agent,
+        from_queue=event.from_queue,
+        from_pool=event.from_pool,
+        channel=CHANNEL_CHAT,
+        attributes=_attributes(event.attributes),
+        locale=event.locale,
+    )
+    fact.arrived_at.FromMilliseconds(event.arrived_at)
+    return pb.ContactEvent(contact_queued=fact)
+
+
+@_write.register
+def _(event: domain.AgentConnected) -> pb.ContactEvent:
+    fact = pb.AgentConnected(
+        leg=event.leg,
+        queue=event.queue,
+        pool=event.pool,
+        agent=event.agent,
+        team=event.team,
+        offer_id=event.offer_id,
+        channel=CHANNEL_CHAT,
+    )
+    return pb.ContactEvent(agent_connected=fact)
+
+
+@_write.register
+def _(event: domain.AgentDisconnected) -> pb.ContactEvent:
+    fact = pb.AgentDisconnected(
+        leg=event.leg,
+        queue=event.queue,
+        pool=event.pool,
+        agent=event.agent,
+        team=event.team,
+        reason=event.reason.value,
+        channel=CHANNEL_CHAT,
+    )
+    return pb.ContactEvent(agent_disconnected=fact)
+
+
+@_write.register
+def _(event: domain.CustomerDisconnected) -> pb.ContactEvent:
+    fact = pb.CustomerDisconnected(
+        leg=event.leg,
+        queue=event.queue,
+        pool=event.pool,
+        agent=event.agent,
+        team=event.team,
+        reason=event.reason.value,
+    )
+    return pb.ContactEvent(customer_disconnected=fact)
+
+
+@_write.register
+def _(event: domain.ContactAbandoned) -> pb.ContactEvent:
+    fact = pb.ContactAbandoned(leg=event.leg, queue=event.queue, pool=event.pool, lost=event.lost)
+    return pb.ContactEvent(contact_abandoned=fact)
+
+
+@_write.register
+def _(event: domain.ContactTransferred) -> pb.ContactEvent:
+    fact = pb.ContactTransferred(
+        leg=event.leg,
+        queue=event.queue,
+        pool=event.pool,
+        agent=event.agent,
+        team=event.team,
+        kind=pb.TransferKind.Value(f"TRANSFER_KIND_{event.kind.name}"),
+        to_queue=event.to_queue,
+        to_pool=event.to_pool,
+    )
+    return pb.ContactEvent(contact_transferred=fact)
+
+
+@_write.register
+def _(event: domain.ContactEnded) -> pb.ContactEvent:
+    fact = pb.ContactEnded(
+        leg=event.leg,
+        queue=event.queue,
+        pool=event.pool,
+        agent=event.agent,
+        team=event.team,
+        reason=pb.EndReason.Value(f"END_REASON_{event.reason.name}"),
+        channel=CHANNEL_CHAT,
+    )
+    return pb.ContactEvent(contact_ended=fact)
+
+
+def _read_started(fact: pb.ContactStarted) -> domain.ContactStarted:
+    return domain.ContactStarted(fact.entry_point, fact.customer_ref, fact.locale, _pairs(fact))
+
+
+def _read_received(fact: pb.MessageReceived) -> domain.MessageReceived:
+    return domain.MessageReceived(_message(fact), fact.leg, fact.queue, fact.pool, fact.agent, fact.team)
+
+
+def _read_sent(fact: pb.MessageSent) -> domain.MessageSent:
+    return domain.MessageSent(_message(fact), fact.leg, fact.queue, fact.pool, fact.agent, fact.team)
+
+
+def _read_queued(fact: pb.ContactQueued) -> domain.ContactQueued:
+    return domain.ContactQueued(
+        fact.leg,
+        fact.queue,
+        fact.pool,
+        fact.arrived_at.ToMilliseconds(),
+        fact.priority,
+        tuple(SkillRequirement(s.skill, s.min_level) for s in fact.required_skills),
+        fact.preferred_agent,
+        _pairs(fact),
+        fact.locale,
+        fact.from_queue,
+        fact.from_pool,
+    )
+
+
+def _read_transferred(fact: pb.ContactTransferred) -> domain.ContactTransferred:
+    kind = domain.TransferKind(pb.TransferKind.Name(fact.kind).removeprefix("TRANSFER_KIND_").lower())
+    return domain.ContactTransferred(
+        fact.leg, fact.queue, fact.pool, fact.agent, fact.team, kind, fact.to_queue, fact.to_pool
+    )
+
+
+def _message(fact: pb.MessageReceived | pb.MessageSent) -> Message:
+    kind = MessageKind(pb.MessageKind.Name(fact.kind).removeprefix("MESSAGE_KIND_").lower())
+    body = SealedText(fact.body.key_id, fact.body.nonce, fact.body.ciphertext) if fact.HasField("body") else None
+    return Message(fact.message_id, kind, body, fact.attachment_ref)
+
+
+def _kind(kind: MessageKind) -> pb.MessageKind:
+    return pb.MessageKind.Value(f"MESSAGE_KIND_{kind.name}")
+
+
+def _sealed(text: SealedText | None) -> Sealed | None:
+    return None if text is None else Sealed(key_id=text.key_id, nonce=text.nonce, ciphertext=text.ciphertext)
+
+
+def _attributes(pairs: Attributes) -> list[Attribute]:
+    return [Attribute(key=key, value=value) for key, value in pairs]
+
+
+def _pairs(fact: pb.ContactStarted | pb.ContactQueued) -> Attributes:
+    return tuple((one.key, one.value) for one in fact.attributes)
