@@ -1,4 +1,4 @@
-"""Makes the Python stubs in proto/python from the .proto files, or checks that those committed are what would be made."""
+"""Makes the Python stubs in proto/python from the .proto files, or checks that the committed ones are fresh."""
 
 from __future__ import annotations
 

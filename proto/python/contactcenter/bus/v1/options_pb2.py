@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"contactcenter/bus/v1/options.proto\x12\x14\x63ontactcenter.bus.v1\x1a google/protobuf/descriptor.proto\"\xc7\x01\n\x05Topic\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x11\n\x03key\x18\x02 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x12\n\npartitions\x18\x03 \x01(\x05\x12\x14\n\x0cretention_ms\x18\x04 \x01(\x03\x12\x11\n\tcompacted\x18\x05 \x01(\x08\x12\x33\n\ndata_class\x18\x06 \x01(\x0e\x32\x1f.contactcenter.bus.v1.DataClass\x12\x13\n\x05owner\x18\x07 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x10\n\x08internal\x18\x08 \x01(\x08*\x81\x01\n\tDataClass\x12\x1a\n\x16\x44\x41TA_CLASS_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x44\x41TA_CLASS_NONE\x10\x01\x12\x16\n\x12\x44\x41TA_CLASS_SUBJECT\x10\x02\x12\x14\n\x10\x44\x41TA_CLASS_AGENT\x10\x03\x12\x15\n\x11\x44\x41TA_CLASS_SECRET\x10\x04:T\n\ndata_class\x12\x1d.google.protobuf.FieldOptions\x18\xb5\x87\x03 \x01(\x0e\x32\x1f.contactcenter.bus.v1.DataClass:M\n\x05topic\x12\x1f.google.protobuf.MessageOptions\x18\xb4\x87\x03 \x01(\x0b\x32\x1b.contactcenter.bus.v1.Topic:4\n\x0cns_switchlog\x12\x1c.google.protobuf.FileOptions\x18\xb6\x87\x03 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"contactcenter/bus/v1/options.proto\x12\x14\x63ontactcenter.bus.v1\x1a google/protobuf/descriptor.proto\"\xc8\x01\n\x05Topic\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x11\n\x03key\x18\x02 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x12\n\npartitions\x18\x03 \x01(\x05\x12\x14\n\x0cretention_ms\x18\x04 \x01(\x03\x12\x11\n\tcompacted\x18\x05 \x01(\x08\x12\x33\n\ndata_class\x18\x06 \x01(\x0e\x32\x1f.contactcenter.bus.v1.DataClass\x12\x14\n\x06owners\x18\x07 \x03(\tB\x04\xa8\xbb\x18\x01\x12\x10\n\x08internal\x18\x08 \x01(\x08*\x81\x01\n\tDataClass\x12\x1a\n\x16\x44\x41TA_CLASS_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x44\x41TA_CLASS_NONE\x10\x01\x12\x16\n\x12\x44\x41TA_CLASS_SUBJECT\x10\x02\x12\x14\n\x10\x44\x41TA_CLASS_AGENT\x10\x03\x12\x15\n\x11\x44\x41TA_CLASS_SECRET\x10\x04:T\n\ndata_class\x12\x1d.google.protobuf.FieldOptions\x18\xb5\x87\x03 \x01(\x0e\x32\x1f.contactcenter.bus.v1.DataClass:M\n\x05topic\x12\x1f.google.protobuf.MessageOptions\x18\xb4\x87\x03 \x01(\x0b\x32\x1b.contactcenter.bus.v1.Topic:4\n\x0cns_switchlog\x12\x1c.google.protobuf.FileOptions\x18\xb6\x87\x03 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,10 +36,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOPIC'].fields_by_name['name']._serialized_options = b'\250\273\030\001'
   _globals['_TOPIC'].fields_by_name['key']._loaded_options = None
   _globals['_TOPIC'].fields_by_name['key']._serialized_options = b'\250\273\030\001'
-  _globals['_TOPIC'].fields_by_name['owner']._loaded_options = None
-  _globals['_TOPIC'].fields_by_name['owner']._serialized_options = b'\250\273\030\001'
-  _globals['_DATACLASS']._serialized_start=297
-  _globals['_DATACLASS']._serialized_end=426
+  _globals['_TOPIC'].fields_by_name['owners']._loaded_options = None
+  _globals['_TOPIC'].fields_by_name['owners']._serialized_options = b'\250\273\030\001'
+  _globals['_DATACLASS']._serialized_start=298
+  _globals['_DATACLASS']._serialized_end=427
   _globals['_TOPIC']._serialized_start=95
-  _globals['_TOPIC']._serialized_end=294
+  _globals['_TOPIC']._serialized_end=295
 # @@protoc_insertion_point(module_scope)

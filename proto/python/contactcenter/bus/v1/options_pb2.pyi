@@ -3,9 +3,11 @@
 isort:skip_file
 What a contract says about itself: the data class of each string, and the facts of each topic."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pb2 as _descriptor_pb2
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf.internal import extension_dict as _extension_dict
 import builtins as _builtins
@@ -63,7 +65,7 @@ class Topic(_message.Message):
     RETENTION_MS_FIELD_NUMBER: _builtins.int
     COMPACTED_FIELD_NUMBER: _builtins.int
     DATA_CLASS_FIELD_NUMBER: _builtins.int
-    OWNER_FIELD_NUMBER: _builtins.int
+    OWNERS_FIELD_NUMBER: _builtins.int
     INTERNAL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The topic's name, `<context>.<what>.v<N>`."""
@@ -77,10 +79,12 @@ class Topic(_message.Message):
     """Only the last record of each key is kept, for ever."""
     data_class: Global___DataClass.ValueType
     """The most sensitive class of data on the topic."""
-    owner: _builtins.str
-    """The only service that writes it."""
     internal: _builtins.bool
     """Not for subscribers: may change without notice."""
+    @_builtins.property
+    def owners(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The services that write it, no others; each stream has one of them."""
+
     def __init__(
         self,
         *,
@@ -90,12 +94,12 @@ class Topic(_message.Message):
         retention_ms: _builtins.int = ...,
         compacted: _builtins.bool = ...,
         data_class: Global___DataClass.ValueType = ...,
-        owner: _builtins.str = ...,
+        owners: _abc.Iterable[_builtins.str] | None = ...,
         internal: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["compacted", b"compacted", "data_class", b"data_class", "internal", b"internal", "key", b"key", "name", b"name", "owner", b"owner", "partitions", b"partitions", "retention_ms", b"retention_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compacted", b"compacted", "data_class", b"data_class", "internal", b"internal", "key", b"key", "name", b"name", "owners", b"owners", "partitions", b"partitions", "retention_ms", b"retention_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
