@@ -74,7 +74,7 @@ CODEC: Codec[ContactEvent] = Codec("ingress_chat", TOPIC, pb.ContactEvent, write
 
 def read_routing(received: Received) -> Assigned | Overflowed | None:
     """What routing decided about a contact, as far as it matters here."""
-    event = cast(RoutingEvent, received.parse(RoutingEvent))
+    event = received.parse(RoutingEvent)
     match event.WhichOneof("fact"):
         case "contact_assigned":
             fact = event.contact_assigned
@@ -88,7 +88,7 @@ def read_routing(received: Received) -> Assigned | Overflowed | None:
 
 def read_erased(received: Received) -> str | None:
     """The reference of a customer who was erased."""
-    event = cast(CustomerEvent, received.parse(CustomerEvent))
+    event = received.parse(CustomerEvent)
     return event.meta.stream.removeprefix("customer-") if event.WhichOneof("fact") == "customer_erased" else None
 
 
@@ -288,7 +288,7 @@ def _message(fact: pb.MessageReceived | pb.MessageSent) -> Message:
     return Message(fact.message_id, kind, body, fact.attachment_ref)
 
 
-def _kind(kind: MessageKind) -> pb.MessageKind:
+def _kind(kind: MessageKind) -> pb.MessageKind.ValueType:
     return pb.MessageKind.Value(f"MESSAGE_KIND_{kind.name}")
 
 

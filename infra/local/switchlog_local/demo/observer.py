@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from contactcenter.contact.v1.events_pb2 import ContactEvent
-from contactcenter.routing.v1 import events_pb2 as routing
+from contactcenter.routing.v1 import events_pb2 as routing_pb
 
 TOPICS = ("contact.events.v1", "routing.events.v1")
 
@@ -30,22 +30,22 @@ class Counts:
             contact = event.meta.stream.removeprefix("contact-")
             self.queued_at[contact, event.contact_queued.leg] = event.meta.recorded_at.ToMilliseconds()
 
-    def routing(self, event: routing.RoutingEvent) -> None:
+    def routing(self, event: routing_pb.RoutingEvent) -> None:
         fact = event.WhichOneof("fact") or ""
         self.facts[fact] += 1
         if fact == "contact_offered":
             self._offered(event)
         elif fact == "contact_dequeued":
             self.outcomes[
-                routing.DequeueOutcome.Name(event.contact_dequeued.outcome).removeprefix("DEQUEUE_OUTCOME_").lower()
+                routing_pb.DequeueOutcome.Name(event.contact_dequeued.outcome).removeprefix("DEQUEUE_OUTCOME_").lower()
             ] += 1
 
     def seen_after_ms(self, offer_id: str, arrived_ms: int) -> int | None:
         """From queued to the agent's screen, for an offer that arrived there at ``arrived_ms``."""
         key = self.offers.get(offer_id)
-        return arrived_ms - self.queued_at[key] if key in self.queued_at else None  # type: ignore[index]
+        return arrived_ms - self.queued_at[key] if key in self.queued_at else None
 
-    def _offered(self, event: routing.RoutingEvent) -> None:
+    def _offered(self, event: routing_pb.RoutingEvent) -> None:
         offered = event.contact_offered
         key = (offered.contact, offered.leg)
         first = key not in self.offers.values()
@@ -82,7 +82,7 @@ def _count(counts: Counts, topic: str, values: list[bytes]) -> None:
         if topic == "contact.events.v1":
             counts.contact(ContactEvent.FromString(value))
         else:
-            counts.routing(routing.RoutingEvent.FromString(value))
+            counts.routing(routing_pb.RoutingEvent.FromString(value))
 
 
 def percentiles(values: list[int]) -> Mapping[str, int | None]:

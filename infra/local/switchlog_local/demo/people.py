@@ -25,7 +25,7 @@ SUBPROTOCOL = "switchlog.chat.v1"
 QUESTIONS = (
     "Hello, I have a question about my order.",
     "您好，我想查一下订单。",
-    "My parcel has not arrived.",
+    "My parcel is late.",
     "我的快递还没到。",
 )
 MORE = ("The number is on the invoice.", "发票上有号码。", "Take your time.", "谢谢。")
@@ -155,7 +155,7 @@ class Visitor:
 
 
 class Agent:
-    """Signs in, takes offers after a moment, talks, ends, wraps up. State is the server's: a lost socket is reopened."""
+    """Signs in, takes offers after a moment, talks, ends, wraps up. State is the server's: lost sockets reopen."""
 
     def __init__(self, id: str, client: httpx.AsyncClient, crowd: Crowd, diary: Diary, chance: random.Random) -> None:
         self.id = id

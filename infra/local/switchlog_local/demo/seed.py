@@ -1,4 +1,4 @@
-"""Sets the demo's centre up through the public APIs: two queues, their agents, two doors. Repeating it changes nothing."""
+"""Sets the demo's centre up through the public APIs: queues, agents, doors. Repeating it changes nothing."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -76,16 +76,19 @@ class Supervisor:
     async def _watch(self, one: Running) -> None:
         while True:
             code = await one.process.wait()
-            if self.stopping:
+            if self._ends():
                 return
             self.deaths[one.planned.name] += 1
             one.restarts += 1
             one.cpu_before_s = one.last_cpu_s
             self.say(f"{one.planned.name} ended with {code}; starting it again (log: {one.planned.log})")
             await asyncio.sleep(min(0.2 * 2 ** min(one.restarts, 5), 5))
-            if self.stopping:
+            if self._ends():
                 return
             one.process = await _spawn(one.planned)
+
+    def _ends(self) -> bool:
+        return self.stopping
 
     async def _wait_ready(self, one: Running) -> None:
         deadline = time.monotonic() + READY_WITHIN_S

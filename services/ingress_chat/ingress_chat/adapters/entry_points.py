@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
-
-import orjson
+import msgspec
 
 from switchlog.decider import Rejected
 from switchlog.errors import NotFound
@@ -45,12 +42,11 @@ class StoredEntryPoints:
         if taken is not None and taken.value != place:
             raise Rejected("SITE_KEY_TAKEN")
         await self._views.put(SITE_KEYS, entry_point.site_key, "", place, now)
-        await self._views.put(DOORS, entry_point.tenant, entry_point.id, orjson.dumps(asdict(entry_point)), now)
+        await self._views.put(DOORS, entry_point.tenant, entry_point.id, msgspec.json.encode(entry_point), now)
 
     async def all(self, tenant: str) -> list[EntryPoint]:
         return [_read(row.value) for row in await self._views.scan(DOORS, tenant)]
 
 
 def _read(value: bytes) -> EntryPoint:
-    fields: dict[str, Any] = orjson.loads(value)
-    return EntryPoint(**{name: tuple(x) if isinstance(x, list) else x for name, x in fields.items()})
+    return msgspec.json.decode(value, type=EntryPoint)

@@ -1,4 +1,4 @@
-"""Queues as routing publishes them: a table in memory, read whole from the compacted topic at start and followed after."""
+"""Queues as routing publishes them: a table in memory, read whole from the compacted topic at start."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, Depends
 
 from switchlog.auth.principal import Principal
@@ -23,7 +24,7 @@ def routes(entry_points: EntryPoints, clock: Clock) -> APIRouter:
     @router.put("/{id}")
     async def put(id: Id, body: EntryPointIn, caller: Admin) -> EntryPointOut:
         """Create or replace; repeating it changes nothing."""
-        door = EntryPoint(caller.tenant, id, **_tupled(body))
+        door = msgspec.convert({**body.model_dump(), "tenant": caller.tenant, "id": id}, EntryPoint)
         await entry_points.put(door, clock.now())
         return _shown(door)
 
@@ -38,9 +39,5 @@ def routes(entry_points: EntryPoints, clock: Clock) -> APIRouter:
     return router
 
 
-def _tupled(body: EntryPointIn) -> dict[str, object]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in body.model_dump().items()}
-
-
 def _shown(door: EntryPoint) -> EntryPointOut:
-    return EntryPointOut.model_validate({k: v for k, v in asdict(door).items() if k != "tenant"} | {})
+    return EntryPointOut.model_validate(asdict(door))

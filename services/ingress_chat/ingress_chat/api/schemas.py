@@ -73,8 +73,18 @@ class EntryPointIn(Body):
     reconnect_grace_s: Annotated[float, Field(ge=0, le=3600)] = 60.0
 
 
-class EntryPointOut(EntryPointIn):
+class EntryPointOut(BaseModel):
+    """A public door as it stands."""
+
     id: str
+    site_key: str
+    queue: str
+    name: str
+    allowed_origins: list[str]
+    languages: list[str]
+    declared_attributes: list[str]
+    priority: int
+    reconnect_grace_s: float
 
 
 class AttachmentOut(BaseModel):
