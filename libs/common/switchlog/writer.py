@@ -134,6 +134,16 @@ class Writer(Generic[C, S, E]):
         self._desks: OrderedDict[StreamId, Desk[C, S]] = OrderedDict()
         self._closed = False
 
+    @property
+    def service(self) -> str:
+        """Who acts when this writer does."""
+        return self._codec.service
+
+    @property
+    def service(self) -> str:
+        """Whose rule book this is."""
+        return self._codec.service
+
     async def execute(self, stream: StreamId, command: C, cause: Cause, *, expect: int | None = None) -> Answer:
         """Decide ``command`` on the stream's state and append what happened; ``expect`` is the version of an If-Match.
 

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple, Protocol, TypeVar
 
-from google.protobuf.message import Message
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.unknown_fields import UnknownFieldSet
 
+from contactcenter.bus.v1.envelope_pb2 import EventMeta
 from switchlog.envelope import Row, StreamId, parse
 from switchlog.errors import Poison
 
@@ -20,6 +23,9 @@ REPLAY_PREFIX = "replay."
 OF_THE_RECORD = frozenset(
     {"UNDECODABLE", "FORGED", "BAD_STREAM_KEY", "BAD_HEADERS", "NOT_IN_OWNERS_LOG", "UNKNOWN_OWNER"}
 )
+
+# Every topic's event message has its EventMeta in this field (contracts, Envelope).
+META = 1
 
 _SOURCE = b"/switchlog/"
 
@@ -71,6 +77,15 @@ class Received(NamedTuple):
             raise Poison("FORGED", f"meta of {self.key} v{self.version} names another stream or version")
         return parsed  # type: ignore[return-value]  # envelope.parse is not generic
 
+    def meta(self) -> EventMeta:
+        """Who, when and why, whatever the topic's message is; raises ``Poison("UNDECODABLE")``."""
+        try:
+            fields = UnknownFieldSet(Empty.FromString(self.value))
+            found = (fields[n] for n in range(len(fields)))
+            return EventMeta.FromString(next(field.data for field in found if field.field_number == META))
+        except (DecodeError, StopIteration, TypeError) as error:
+            raise Poison("UNDECODABLE", "no meta in field 1") from error
+
     @property
     def traceparent(self) -> str:
         """The producer's W3C trace context; empty when it sent none."""
@@ -102,6 +117,15 @@ def _service(source: bytes) -> str:
     return source[len(_SOURCE) :].decode()
 
 
+def _version(digits: bytes) -> int:
+    if not (digits.isdigit() and len(digits) < 16):
+        raise ValueError("ce_streamversion is not a version")
+    version = int(digits)
+    if version < 1:
+        raise ValueError("versions run from 1")
+    return version
+
+
 def read_event(raw: Raw) -> Received:
     """``raw`` as an event; raises ``Poison`` when key and headers are missing, malformed or contradict each other."""
     headers = dict(raw.headers)
@@ -111,13 +135,11 @@ def read_event(raw: Raw) -> Received:
     try:
         if headers["ce_tenantid"] + b"/" + headers["ce_subject"] != raw.key:
             raise Poison("FORGED", "the key names another stream than the headers")
-        version = int(headers["ce_streamversion"])
+        version = _version(headers["ce_streamversion"])
         kind, service = _text(headers["ce_type"]), _service(headers["ce_source"])
         identity = headers["ce_id"].decode()
     except (KeyError, ValueError) as error:  # UnicodeDecodeError is a ValueError
         raise Poison("BAD_HEADERS", f"{type(error).__name__}: {error}"[:120]) from error
-    if version < 1:
-        raise Poison("BAD_HEADERS", "versions run from 1")
     replayed = raw.topic.startswith(REPLAY_PREFIX)
     # fmt: off
     return Received(
