@@ -1,0 +1,62 @@
+"""How each fact changes a call."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import assert_never
+
+from .events import (
+    AgentConnected,
+    AgentDisconnected,
+    CallEvent,
+    ContactAbandoned,
+    ContactEnded,
+    ContactHeld,
+    ContactQueued,
+    ContactResumed,
+    ContactStarted,
+    CustomerDisconnected,
+    SystemConnected,
+    TrunkReleased,
+    TrunkSeized,
+)
+from .state import AfterAgent, CallState, Ended, Line, NotStarted, Ringing, Talking, Waiting
+
+INITIAL: CallState = NotStarted()
+
+
+def evolve(state: CallState, event: CallEvent) -> CallState:
+    """The state after ``event``; facts that say nothing about the phase leave it alone."""
+    match event:
+        case ContactStarted(trunk=trunk):
+            return Ringing(Line(trunk, ""))
+        case TrunkSeized(trunk, line):
+            return Ringing(Line(trunk, line))
+        case SystemConnected():
+            return Ringing(replace(_line(state), answered=True))
+        case ContactQueued(leg, queue, pool, arrived_at):
+            return Waiting(replace(_line(state), arrived_at=arrived_at), leg, queue, pool)
+        case AgentConnected(leg, queue, pool, agent, team):
+            return Talking(_line(state), leg, queue, pool, agent, team)
+        case ContactHeld() | ContactResumed():
+            return replace(_talking(state), held=isinstance(event, ContactHeld))
+        case AgentDisconnected(leg, queue, pool):
+            return AfterAgent(_line(state), leg, queue, pool)
+        case ContactEnded():
+            return Ended()
+        case CustomerDisconnected() | ContactAbandoned() | TrunkReleased():
+            return state
+        case _:
+            assert_never(event)
+
+
+def _line(state: CallState) -> Line:
+    if isinstance(state, NotStarted | Ended):
+        raise ValueError(f"a fact of a living call in {type(state).__name__}")
+    return state.line
+
+
+def _talking(state: CallState) -> Talking:
+    if not isinstance(state, Talking):
+        raise ValueError(f"hold in {type(state).__name__}")
+    return state
