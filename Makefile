@@ -23,9 +23,9 @@ lock:  ## requirements.lock anew from requirements.in (UPGRADE=1 takes newer ver
 	@for set in requirements tests/benchmarks/requirements; do echo "lock: $$set.lock"; $(COMPILE) $$set.in -o $$set.lock; done
 
 lint: setup  ## ruff (rules and format) and who may import whom
-	@echo 'lint: rules'; $(VENV)/bin/ruff check --quiet --output-format concise .
-	@echo 'lint: format'; $(VENV)/bin/ruff format --check --quiet . || { echo 'lint: the files above are not formatted: $(VENV)/bin/ruff format .' >&2; exit 1; }
-	@echo 'lint: imports'; mkdir -p build; $(PY) tests/layering.py >build/importlinter.ini; $(VENV)/bin/lint-imports --no-logo --cache-dir build/import-linter build/importlinter.ini
+	@echo 'lint: rules' && $(VENV)/bin/ruff check --quiet --output-format concise .
+	@echo 'lint: format' && $(VENV)/bin/ruff format --check --quiet . || { echo 'lint: the files above are not formatted: $(VENV)/bin/ruff format .' >&2; exit 1; }
+	@echo 'lint: imports' && mkdir -p build && $(PY) tests/layering.py >build/importlinter.ini && $(VENV)/bin/lint-imports --no-logo --cache-dir build/import-linter build/importlinter.ini
 
 TYPED = libs/common/switchlog infra/local/switchlog_local $(wildcard $(foreach name,$(notdir $(wildcard services/*)),services/$(name)/$(name)))
 types: setup  ## mypy --strict outside tests and generated code

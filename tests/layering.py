@@ -32,7 +32,7 @@ FOREIGN = (
 
 
 def services() -> list[str]:
-    """The services that have a package."""
+    """The services that can be installed."""
     return sorted(path.parent.name for path in ROOT.glob("services/*/*/__init__.py") if _is_service(path))
 
 
@@ -73,7 +73,7 @@ def _of_service(service: str) -> Iterator[str]:
 
 
 def _is_service(init: Path) -> bool:
-    return init.parent.name == init.parents[1].name
+    return init.parent.name == init.parents[1].name and (init.parents[1] / "pyproject.toml").exists()
 
 
 def _exists(name: str) -> bool:

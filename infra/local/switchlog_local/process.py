@@ -35,12 +35,16 @@ def find(pid_file: Path) -> int | None:
     try:
         pid, born = pid_file.read_text().split()
         process = psutil.Process(int(pid))
-        if child := _children.get(process.pid):
-            child.poll()
-        alive = process.status() != psutil.STATUS_ZOMBIE  # where no init reaps orphans, a zombie stays
-        return process.pid if alive and abs(process.create_time() - float(born)) < 1 else None
+        return process.pid if _alive(process) and abs(process.create_time() - float(born)) < 1 else None
     except (OSError, ValueError, psutil.Error):
         return None
+
+
+def _alive(process: psutil.Process) -> bool:
+    """A stranger that is a zombie is dead (it stays where no init reaps orphans); our own is when all threads are."""
+    if child := _children.get(process.pid):
+        return child.poll() is None
+    return bool(process.status() != psutil.STATUS_ZOMBIE)
 
 
 def send(pid: int, number: signal.Signals) -> None:

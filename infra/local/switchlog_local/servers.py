@@ -125,7 +125,7 @@ class Server:
 
     def _check_ports(self) -> None:
         for variable, port in self.ports.items():
-            if sockets.taken(port):
+            if not sockets.comes_free(port, 1):
                 raise PortTaken(f"{self.name}: port {port} is in use by another program; set {variable} to a free one")
 
     def _launch(self) -> None:

@@ -1,6 +1,7 @@
 """Ports and readiness: what a socket on the loopback interface can tell about a server."""
 
 import socket
+import time
 from contextlib import ExitStack
 
 HOST = "127.0.0.1"
@@ -33,6 +34,16 @@ def taken(port: int) -> bool:
         except OSError:
             return True
     return False
+
+
+def comes_free(port: int, within_s: float) -> bool:
+    """Can the port be had? A process that was just killed holds its own for a moment."""
+    deadline = time.monotonic() + within_s
+    while taken(port):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def free_ports(count: int) -> list[int]:
