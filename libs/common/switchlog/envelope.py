@@ -52,7 +52,7 @@ class StreamId:
 class Source:
     """The foreign fact that a reaction answers: stream key, version, and which of its commands this is.
 
-    ``reaction`` names who reacts: two reactions to one stream advance on their own, else the faster silences the slower.
+    ``reaction`` names who reacts: two reactions to one stream advance on their own, or the fast one silences the other.
     """
 
     stream: str
@@ -75,7 +75,7 @@ class Source:
 class Cause:
     """Why a command is given: who, by which id, in which story.
 
-    ``digest`` is the sha256 of the request's body (hex); ``occurred_at`` is epoch milliseconds, ``None``: when recorded.
+    ``digest`` is the sha256 of the request's body (hex); ``occurred_at`` is epoch ms, ``None`` = when recorded.
     """
 
     command_id: str

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
-from switchlog.envelope import Row
+from switchlog.envelope import Headers, Row
+from switchlog.errors import NotNow
 from switchlog.log import get_logger
 
 MAX_BATCH_BYTES = 512 * 1024
@@ -27,6 +29,19 @@ class Outlet(Protocol):
     async def publish(self, topic: str, key: bytes, rows: Sequence[Row]) -> int: ...
 
     async def close(self) -> None: ...
+
+
+class Record(NamedTuple):
+    """What goes on a topic; ``value`` None deletes the key of a compacted one."""
+
+    key: bytes
+    value: bytes | None
+    headers: Headers = ()
+
+    @property
+    def size(self) -> int:
+        headers = sum(len(name) + len(value) for name, value in self.headers)
+        return len(self.key) + len(self.value or b"") + headers + RECORD_OVERHEAD
 
 
 @dataclass(eq=False)
@@ -54,16 +69,18 @@ class KafkaOutlet:
 
     async def publish(self, topic: str, key: bytes, rows: Sequence[Row]) -> int:
         """Send and wait; raises ``KafkaError`` or ``OSError`` when it is not known to be on the topic."""
-        line = self._line or await self._made()
+        return await self._sent(topic, [Record(key, row.value, row.headers) for row in rows])
+
+    async def send(self, topic: str, records: Sequence[Record]) -> None:
+        """Put ``records`` on ``topic``, in order per key, and wait for all; for what is derived and not in a log.
+
+        Raises ``NotNow`` when some may not be there: send them all again.
+        """
         try:
-            partition = await self._partition(line, topic, key)
-            sent, acknowledged = await _sent(line.producer, topic, partition, key, rows)
-        except KafkaError as error:
-            if not error.retriable:
-                self._throw_away(line)
-            raise
-        await self._acknowledged(line, acknowledged)
-        return sent
+            lots = await self._by_partition(topic, records)
+            await _all(self._sent_whole(topic, lot) for lot in lots)
+        except (KafkaError, OSError) as error:
+            raise NotNow("BUS_AWAY", type(error).__name__) from error
 
     async def close(self) -> None:
         """Close the producer; what is not acknowledged will be sent again by whoever comes next."""
@@ -71,11 +88,36 @@ class KafkaOutlet:
             self._throw_away(self._line)
         await asyncio.gather(*self._closing, return_exceptions=True)
 
+    async def _by_partition(self, topic: str, records: Sequence[Record]) -> list[list[Record]]:
+        line = self._line or await self._made()
+        lots: defaultdict[int, list[Record]] = defaultdict(list)
+        for record in records:
+            lots[await self._partition(line, topic, record.key)].append(record)
+        return list(lots.values())
+
+    async def _sent_whole(self, topic: str, records: Sequence[Record]) -> None:
+        while records:
+            records = records[await self._sent(topic, records) :]
+
+    async def _sent(self, topic: str, records: Sequence[Record]) -> int:
+        """How many of ``records``, all of one partition, made the first batch and are acknowledged."""
+        line = self._line or await self._made()
+        try:
+            partition = await self._partition(line, topic, records[0].key)
+            sent, acknowledged = await _given(line.producer, topic, partition, records)
+        except KafkaError as error:
+            if not error.retriable:
+                self._throw_away(line)
+            raise
+        await self._acknowledged(line, acknowledged)
+        return sent
+
     async def _acknowledged(self, line: Line, acknowledged: asyncio.Future[Any]) -> None:
         line.owed.add(acknowledged)
         try:
             async with asyncio.timeout(self._acknowledge_s):
-                await acknowledged
+                # shielded: the producer's own bookkeeping hangs on this future, whoever loses patience with it
+                await asyncio.shield(acknowledged)
         except (KafkaError, OSError):
             self._throw_away(line)
             raise
@@ -120,33 +162,40 @@ def hashed(key: bytes) -> int:
     return value
 
 
-async def _sent(
-    producer: Any, topic: str, partition: int, key: bytes, rows: Sequence[Row]
+async def _all(calls: Any) -> None:
+    """Wait for every call, then raise the first error: nothing goes on behind the caller's back."""
+    for outcome in await asyncio.gather(*calls, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
+
+
+async def _given(
+    producer: Any, topic: str, partition: int, records: Sequence[Record]
 ) -> tuple[int, asyncio.Future[Any]]:
-    """A lone record may share the producer's batch with other streams' records; several must be one batch (rule 12)."""
-    if len(rows) == 1:
-        row = rows[0]
-        return 1, await producer.send(topic, row.value, key, partition, headers=list(row.headers))
+    """A lone record may share the producer's batch with other keys' records; several must be one batch (rule 12)."""
+    if len(records) == 1:
+        key, value, headers = records[0]
+        return 1, await producer.send(topic, value, key, partition, headers=list(headers))
     batch = producer.create_batch()
-    sent = _filled(batch, key, rows)
+    sent = _filled(batch, records)
     batch.close()
     return sent, await producer.send_batch(batch, topic, partition=partition)
 
 
-def _filled(batch: Any, key: bytes, rows: Sequence[Row]) -> int:
+def _filled(batch: Any, records: Sequence[Record]) -> int:
     room = MAX_BATCH_BYTES
-    for n, row in enumerate(rows):
-        room -= row.size + RECORD_OVERHEAD
+    for n, record in enumerate(records):
+        room -= record.size
         if n and room < 0:
             return n
-        if batch.append(timestamp=None, key=key, value=row.value, headers=list(row.headers)) is None:
+        if batch.append(timestamp=None, key=record.key, value=record.value, headers=list(record.headers)) is None:
             return n
-    return len(rows)
+    return len(records)
 
 
 async def _closed(line: Line) -> None:
     """Stop a producer that may never be able to flush, and wake whoever still waits for it."""
-    stopping = asyncio.ensure_future(line.producer.stop())
+    stopping: asyncio.Future[None] = asyncio.ensure_future(line.producer.stop())
     done, _ = await asyncio.wait([stopping], timeout=FLUSH_S)
     if not done:
         await _abandoned(line.producer, stopping)
@@ -155,11 +204,11 @@ async def _closed(line: Line) -> None:
             acknowledged.set_exception(ConnectionError("the producer was thrown away"))
 
 
-async def _abandoned(producer: Any, stopping: asyncio.Future[None]) -> None:
-    """aiokafka has no way to stop without a flush, which never ends while the broker is away: end its sender first."""
+async def _abandoned(producer: Any, stopping: Awaitable[None]) -> None:
+    """aiokafka can't stop without a flush, which never ends while the broker is away: end its sender first."""
     log.warning("producer_abandoned")
     sender = producer._sender.sender_task
     if sender is not None:
         sender.cancel()
     await producer.client.close()
-    await asyncio.wait([stopping], timeout=FLUSH_S)
+    await asyncio.wait([asyncio.ensure_future(stopping)], timeout=FLUSH_S)

@@ -136,11 +136,6 @@ class Writer(Generic[C, S, E]):
 
     @property
     def service(self) -> str:
-        """Who acts when this writer does."""
-        return self._codec.service
-
-    @property
-    def service(self) -> str:
         """Whose rule book this is."""
         return self._codec.service
 

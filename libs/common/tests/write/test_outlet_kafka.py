@@ -110,7 +110,7 @@ async def test_a_batch_takes_as_many_rows_as_fit_512_kib(topic: str, outlet: Kaf
 
 
 async def test_after_a_refused_record_a_new_producer_goes_on(topic: str, outlet: KafkaOutlet) -> None:
-    """Kernel rule 12: the topic takes 300 kB; one refused batch would make the old producer refuse the partition for ever."""
+    """Kernel rule 12: the topic takes 300 kB; a refused batch makes the old producer refuse the partition for ever."""
     bench = Stored()
     small, large = await bench.stored(1), await bench.stored(2, text="x" * 180_000)
     assert await outlet.publish(topic, b"acme/tally-1", small) == 1

@@ -1,4 +1,4 @@
-"""A world in which every call may be late, lost or the last: real writers and relays over a store and a topic in memory.
+"""A world in which every call may be late, lost or the last: real writers and relays, store and topic in memory.
 
 Time is virtual and chance is seeded, so a schedule is a number and thousands of them run in seconds.
 """
