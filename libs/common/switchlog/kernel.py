@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from contactcenter.bus.v1.event_log_pb2_grpc import add_EventLogServiceServicer_to_server
@@ -48,12 +49,15 @@ class Kernel:
     relay: Relay
     healer: Healer
     tokens: TokenSource
+    writers: list[Writer[Any, Any, Any]] = field(default_factory=list)
 
     def writer(self, decider: Decider[C, S, E], codec: Codec[E], *, deadline_s: float | None = None) -> Writer[C, S, E]:
         """The one writer of a rule book in this process: every command to its streams goes through it."""
         kind = self.settings.store.kind
         events = MeasuredEvents(self.store.events, kind, self.settings.service)
-        return Writer(events, decider, codec, self.relay.notify, self.clock, deadline_s or DEADLINE_S[kind])
+        writer = Writer(events, decider, codec, self.relay.notify, self.clock, deadline_s or DEADLINE_S[kind])
+        self.writers.append(writer)
+        return writer
 
     def consumer(
         self,
@@ -109,7 +113,8 @@ class Kernel:
         await republish(self.relay, self.store.events, stream, first)
 
     async def drain(self) -> None:
-        """Before the process ends: let what is stored get onto its topics."""
+        """Before the process ends: finish the commands that wait, and let what is stored get onto its topics."""
+        await asyncio.gather(*(writer.close() for writer in self.writers))
         await self.relay.drain()
 
     async def ready(self) -> dict[str, bool]:
@@ -134,7 +139,9 @@ async def open_kernel(
     tokens = tokens or token_source(settings)
     healer = EventLogHealer(settings.owners, tokens, settings)
     try:
-        yield Kernel(settings, clock, store, outlet, relay, healer, tokens)
+        kernel = Kernel(settings, clock, store, outlet, relay, healer, tokens)
+        yield kernel
+        await kernel.drain()
     finally:
         await relay.close()
         await healer.close()
