@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import grpc_tools
+import grpc_tools  # type: ignore[import-untyped]
 
 PROTO = Path(__file__).resolve().parent.parent
 STUBS = PROTO / "python"
@@ -31,15 +31,16 @@ def generate(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     files = proto_files()
     with_services = [name for name in files if name.endswith(("service.proto", "event_log.proto"))]
-    _protoc(files, f"--python_out={out}", f"--mypy_out=quiet:{out}")
-    _protoc(with_services, f"--grpc_python_out={out}", f"--mypy_grpc_out=quiet:{out}")
+    protoc(files, f"--python_out={out}", f"--mypy_out=quiet:{out}")
+    protoc(with_services, f"--grpc_python_out={out}", f"--mypy_grpc_out=quiet:{out}")
     for package in _packages(out):
         (package / "__init__.py").touch()
     for root in ("contactcenter", "buf"):
         (out / root / "py.typed").touch()
 
 
-def _protoc(files: list[str], *outputs: str) -> None:
+def protoc(files: list[str], *outputs: str) -> None:
+    """Runs protoc on ``files`` with the options ``outputs``; raises ``CalledProcessError``."""
     well_known = Path(grpc_tools.__file__).parent / "_proto"
     includes = [f"-I{path}" for path in (*SOURCES, well_known)]
     # the plugins are beside this interpreter, whether or not its environment is activated
