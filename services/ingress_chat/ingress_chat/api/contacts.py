@@ -12,10 +12,9 @@ from switchlog.envelope import StreamId
 from switchlog.errors import NotFound
 from switchlog.web import Offset, PageSize, Principaled, answer, cause_of, require
 
-from ..app.files import Files
 from ..app.handlers import Chats
 from ..app.history import History
-from .schemas import AttachmentOut, Id, MessageIn, TransferIn
+from .schemas import Id, MessageIn, TransferIn
 
 Agent = Annotated[Principal, Depends(require("agent"))]
 
@@ -27,7 +26,7 @@ def contact_stream(caller: Principal, id: str) -> StreamId:
     return StreamId(caller.tenant, f"contact-{id}")
 
 
-def routes(chats: Chats, history: History, files: Files) -> APIRouter:
+def routes(chats: Chats, history: History) -> APIRouter:
     router = APIRouter(prefix="/v1/contacts", tags=["contacts"])
 
     @router.get("/{id}")
@@ -56,18 +55,5 @@ def routes(chats: Chats, history: History, files: Files) -> APIRouter:
         """Hand the customer to another queue; a new leg begins."""
         cause = cause_of(request, caller, body)
         return answer(await chats.transfer(contact_stream(caller, id), caller.subject, body.queue, cause))
-
-    @router.post("/{id}/attachments", status_code=201)
-    async def upload(id: Id, request: Request, caller: Principaled) -> AttachmentOut:
-        """Store the body as a file, sealed under the customer's key; what it is is sniffed, not believed."""
-        stored = await files.store(contact_stream(caller, id), caller, request.stream())
-        return AttachmentOut(attachment=stored.ref, kind=stored.kind, bytes=stored.size)
-
-    @router.get("/{id}/attachments/{ref}")
-    async def download(id: Id, ref: Id, caller: Principaled) -> Response:
-        """The file, always as a download."""
-        found = await files.load(contact_stream(caller, id), caller, ref)
-        headers = {"content-disposition": f'attachment; filename="{ref}"'}
-        return Response(found.content, media_type=found.media_type, headers=headers)
 
     return router

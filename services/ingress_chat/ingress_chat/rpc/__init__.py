@@ -1,0 +1,1 @@
+"""gRPC for the console and other languages."""
