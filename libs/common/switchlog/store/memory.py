@@ -12,7 +12,7 @@ from switchlog.clock import Clock, SystemClock
 from switchlog.envelope import Row, StreamId
 from switchlog.errors import NotFound, NotNow, OutcomeUnknown, VersionConflict
 from switchlog.store import Pending, Timer, TimerSet, TimersOf, ViewRow, no_timers
-from switchlog.store.rows import check_batch, prefix_range, timer_changes
+from switchlog.store.rows import check_batch, prefix_range, same_batch, timer_changes
 
 SEEN_KEPT_MS = 40 * 24 * 3600 * 1000
 
@@ -79,9 +79,10 @@ class MemoryEvents:
 
     def _write(self, stream: StreamId, expected: int, batch_id: str, rows: Sequence[Row]) -> int:
         log = self._rows.get(stream, [])
-        if log[expected : expected + 1] and log[expected].batch_id == batch_id:
-            return expected + len(rows)
         if len(log) != expected:
+            standing = log[expected : expected + len(rows)]
+            if standing and standing[0].batch_id == batch_id and same_batch([row.event_id for row in standing], rows):
+                return expected + len(rows)
             raise VersionConflict(len(log))
         self._rows.setdefault(stream, log).extend(rows)
         self._timers.change(stream, rows, self._timers_of)

@@ -44,6 +44,17 @@ def check_batch(expected: int, batch_id: str, rows: Sequence[Row]) -> int:
     return expected + len(rows)
 
 
+def same_batch(standing: Sequence[str], rows: Sequence[Row]) -> bool:
+    """Whether the event ids ``standing`` under ``rows``' batch id are those of ``rows``.
+
+    Raises ``ValueError`` if they differ: answering by the batch id alone would acknowledge a command that is stored
+    nowhere (kernel rule 5).
+    """
+    if list(standing) != [row.event_id for row in rows]:
+        raise ValueError(f"batch {rows[0].batch_id} stands with other rows: a batch id is for identical bytes only")
+    return True
+
+
 def _too_large(detail: str) -> Rejected:
     return Rejected("TOO_LARGE", detail, invalid=True)
 

@@ -84,6 +84,15 @@ async def test_another_batch_of_the_same_commands_is_a_conflict(store: Store, st
         await store.events.append(stream, 0, other[0].batch_id, other)
 
 
+async def test_a_stranger_under_a_standing_batch_id_is_never_acknowledged(store: Store, stream: StreamId) -> None:
+    """Kernel rule 5: by batch id alone, a command that joined the retry would be answered but stored nowhere."""
+    rows = await write(store, stream, 0, 2)
+    with_stranger = [*rows, make_batch(stream, 2, 1, batch_id=rows[0].batch_id)[0]]
+    with pytest.raises(ValueError, match="identical bytes only"):
+        await store.events.append(stream, 0, rows[0].batch_id, with_stranger)
+    assert await store.events.read(stream) == rows
+
+
 async def test_limits_are_refused_before_the_append(store: Store, stream: StreamId) -> None:
     """Kernel rule 2."""
     too_many = make_batch(stream, 0, MAX_BATCH_EVENTS + 1)

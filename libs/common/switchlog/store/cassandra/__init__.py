@@ -33,7 +33,7 @@ class CassandraEvents:
         head = check_batch(expected, batch_id, rows)
         pledge = await self._marks.pledge(stream, batch_id, expected, head)
         try:
-            await self._log.append(stream, expected, batch_id, rows, pledge.fresh_until)
+            await self._log.append(stream, expected, rows, pledge.fresh_until)
         except OutcomeUnknown:
             raise  # its mark stays: this may stand, and then it must be published
         except VersionConflict as conflict:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from switchlog.envelope import MAX_BATCH_EVENTS, Row, StreamId
 from switchlog.errors import NotNow, OutcomeUnknown, VersionConflict
 from switchlog.store.cassandra.session import SCAN, SERIAL, Operation, Session
-from switchlog.store.rows import from_columns, to_columns
+from switchlog.store.rows import from_columns, same_batch, to_columns
 
 BUCKET_EVENTS = 5000
 MAX_HINTS = 50_000
@@ -23,9 +23,7 @@ class Log:
         self._session, self._size = session, bucket_events
         self._hints: OrderedDict[StreamId, int] = OrderedDict()
 
-    async def append(
-        self, stream: StreamId, expected: int, batch_id: str, rows: Sequence[Row], send_before: float
-    ) -> int:
+    async def append(self, stream: StreamId, expected: int, rows: Sequence[Row], send_before: float) -> int:
         """As ``EventStore.append``; sent no later than ``send_before`` (monotonic seconds)."""
         bucket = expected // self._size
         answer = await self._send("move_head" if expected else "open_bucket", stream, expected, rows, send_before)
@@ -33,10 +31,10 @@ class Log:
         if absent and await self._stands_at(stream, expected):
             answer = await self._send("open_bucket", stream, expected, rows, send_before)
             await self._tell(stream, bucket)  # opened, by this batch or by another just now
-        if answer["[applied]"] or answer.get("last_batch") == batch_id:
+        if answer["[applied]"]:
             self._remember(stream, bucket)
             return expected + len(rows)
-        return await self._repeated(stream, expected, batch_id, len(rows), answer.get("head"))
+        return await self._repeated(stream, expected, rows, answer.get("head"))
 
     async def _send(
         self, how: str, stream: StreamId, expected: int, rows: Sequence[Row], send_before: float
@@ -52,15 +50,17 @@ class Log:
         """Whether a bucket may be opened: all before it are closed and the head is where the batch begins."""
         return await self.head(stream) == expected
 
-    async def _repeated(self, stream: StreamId, expected: int, batch_id: str, size: int, head: object) -> int:
+    async def _repeated(self, stream: StreamId, expected: int, rows: Sequence[Row], head: object) -> int:
         """The head this very batch gave, whoever appended since; raises ``VersionConflict`` when it is not there.
 
         A refusal that cannot be told from an own success of before is an unknown outcome, never a conflict.
         """
         try:
-            row = await self.read_serial(stream, expected + 1)
-            if row is not None and row.batch_id == batch_id:
-                return expected + size
+            first = await self.read_serial(stream, expected + 1)
+            if first is not None and first.batch_id == rows[0].batch_id:
+                standing = await self.read(stream, expected, len(rows))
+                same_batch([row.event_id for row in standing], rows)
+                return expected + len(rows)
             true_head = head if isinstance(head, int) and head < self._closing(expected) else await self.head(stream)
         except NotNow as error:
             raise OutcomeUnknown(detail=error.detail) from error

@@ -9,7 +9,7 @@ from typing import Any
 from switchlog.envelope import Row, StreamId
 from switchlog.errors import VersionConflict
 from switchlog.store import Pending, TimersOf
-from switchlog.store.rows import COLUMNS, check_batch, from_columns, prefix_range, timer_changes, to_columns
+from switchlog.store.rows import COLUMNS, check_batch, from_columns, prefix_range, same_batch, timer_changes, to_columns
 from switchlog.store.sqlite.engine import Readers, Writer
 from switchlog.store.sqlite.tables import change_timers
 
@@ -18,7 +18,8 @@ _ADVANCE = "UPDATE streams SET head = ? WHERE key = ? AND head = ? RETURNING id"
 _INSERT = f"INSERT INTO events (stream, {', '.join(COLUMNS)}) VALUES (?{', ?' * len(COLUMNS)})"
 _ROWS = f"SELECT {', '.join('e.' + name for name in COLUMNS)} FROM streams s JOIN events e ON e.stream = s.id"
 _READ = f"{_ROWS} WHERE s.key = ? AND e.version > ? ORDER BY e.version LIMIT ?"
-_BATCH_AT = "SELECT e.batch_id FROM streams s JOIN events e ON e.stream = s.id WHERE s.key = ? AND e.version = ?"
+_STANDING = """SELECT e.event_id, e.batch_id FROM streams s JOIN events e ON e.stream = s.id
+    WHERE s.key = ? AND e.version > ? ORDER BY e.version LIMIT ?"""
 
 
 class SqliteEvents:
@@ -35,7 +36,7 @@ class SqliteEvents:
         def work(connection: sqlite3.Connection) -> int:
             stream_id = _claim_head(connection, stream.key, expected, new_head)
             if stream_id is None:
-                return _repeated(connection, stream.key, expected, batch_id, new_head)
+                return _repeated(connection, stream.key, expected, rows)
             connection.executemany(_INSERT, [(stream_id, *values) for values in columns])
             change_timers(connection, changes)
             return new_head
@@ -98,9 +99,10 @@ def _claim_head(connection: sqlite3.Connection, key: str, expected: int, new_hea
     return None if found is None else int(found[0])
 
 
-def _repeated(connection: sqlite3.Connection, key: str, expected: int, batch_id: str, new_head: int) -> int:
-    """``new_head`` if this very batch stands already, whoever appended since; raises ``VersionConflict`` otherwise."""
-    if connection.execute(_BATCH_AT, (key, expected + 1)).fetchone() == (batch_id,):
-        return new_head
+def _repeated(connection: sqlite3.Connection, key: str, expected: int, rows: Sequence[Row]) -> int:
+    """The head that this very batch gave, whoever appended since; raises ``VersionConflict`` if it is not there."""
+    standing = connection.execute(_STANDING, (key, expected, len(rows))).fetchall()
+    if standing and standing[0][1] == rows[0].batch_id and same_batch([name for name, _ in standing], rows):
+        return expected + len(rows)
     found = connection.execute("SELECT head FROM streams WHERE key = ?", (key,)).fetchone()
     raise VersionConflict(found[0] if found else 0)
