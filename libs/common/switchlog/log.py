@@ -19,7 +19,7 @@ _SECRET_KEYS = frozenset(
     {"authorization", "token", "access_token", "ticket", "password", "secret", "client_secret", "master_key", "cookie"}
     | {"text", "body", "plaintext", "message_text", "phone", "email", "address", "display_name", "caller", "ani"}
 )
-_JWT = re.compile(r"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*")
+_SECRETS = re.compile(r"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*|(?<=ticket=)[\w-]+")
 # JSON escapes control characters below 0x20 and ensure_ascii everything from 0x80 on; DEL is left.
 _DEL = "\x7f"
 _QUIET = {
@@ -35,6 +35,16 @@ EventDict = MutableMapping[str, Any]
 def get_logger(name: str = "") -> structlog.stdlib.BoundLogger:
     """A logger: ``log.info("ticket_opened", ticket_id=...)``, a constant first word and then ids."""
     return structlog.stdlib.get_logger(name or None)
+
+
+def log_plainly() -> None:
+    """Hand messages to the standard library as they are: what tests and tools get that configure nothing."""
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, withhold, structlog.stdlib.render_to_log_kwargs],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
 
 
 def configure_logging(service: str, level: str = "INFO", stream: TextIO | None = None) -> None:
@@ -87,9 +97,9 @@ def withhold(_logger: object, _method: str, event: EventDict) -> EventDict:
 
 
 def one_line(_logger: object, _method: str, event: EventDict) -> str:
-    """The event as one line of ASCII JSON: no control character survives unescaped, no token survives at all."""
+    """The event as one line of ASCII JSON: control characters are escaped, tokens and tickets withheld."""
     line = json.dumps(event, default=repr, ensure_ascii=True, separators=(",", ":"))
-    return _JWT.sub(WITHHELD, line.replace(_DEL, "\\u007f"))
+    return _SECRETS.sub(WITHHELD, line.replace(_DEL, "\\u007f"))
 
 
 def _add_service(service: str) -> structlog.types.Processor:
@@ -106,3 +116,7 @@ def _add_trace(_logger: object, _method: str, event: EventDict) -> EventDict:
         event["trace_id"] = f"{context.trace_id:032x}"
         event["span_id"] = f"{context.span_id:016x}"
     return event
+
+
+# structlog's own default prints tracebacks with all local variables
+log_plainly()

@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
+import grpc
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -50,18 +51,19 @@ async def serve(
 
     Start: ports are taken, ``before`` hooks run one after another, tasks start, then HTTP and gRPC answer.
     Stop: not ready, no new requests, those in flight finish (5 s), tasks are cancelled, ``drain`` hooks run in order.
-    A task that raises ends everything and its error is raised here; one that returns is simply done.
+    A task that raises ends everything, and its error is raised here in an ``ExceptionGroup``; one that returns is done.
     """
     stop = stop or asyncio.Event()
     health = app.state.health if app is not None else Health()
     health.started = False
     with _stopped_by_signals(stop), contextlib.ExitStack() as ports:
         listening = ports.enter_context(_listen(settings)) if app is not None else None
+        grpc_server = _grpc_server(settings, app, servicers, verifier)
         for hook in before:
             await hook()
         async with asyncio.TaskGroup() as group:
             running = [group.create_task(_task(name, task), name=name) for name, task in tasks]
-            async with _edges(settings, app, listening, servicers, verifier, health):
+            async with _edges(app, listening, grpc_server, health):
                 health.started = True
                 log.info("serving", http_port=settings.http_port if app else None, tasks=[name for name, _ in tasks])
                 await stop.wait()
@@ -168,21 +170,23 @@ def _listen(settings: KernelSettings) -> Iterator[socket.socket]:
 
 @contextlib.asynccontextmanager
 async def _edges(
-    settings: KernelSettings,
-    app: FastAPI | None,
-    listening: socket.socket | None,
-    servicers: Sequence[Servicer],
-    verifier: Verifier | None,
-    health: Health,
+    app: FastAPI | None, listening: socket.socket | None, grpc_server: grpc.aio.Server | None, health: Health
 ) -> AsyncIterator[None]:
     """HTTP and gRPC, whichever is wanted; leaving stops accepting and lets requests in flight finish."""
     async with contextlib.AsyncExitStack() as open_edges:
         if app is not None and listening is not None:
             await open_edges.enter_async_context(_http(app, listening))
-        if servicers:
-            verifier = verifier or (app.state.verifier if app is not None else verifier_from(settings))
-            await open_edges.enter_async_context(_grpc(settings, servicers, verifier, health))
+        if grpc_server is not None:
+            await open_edges.enter_async_context(_grpc(grpc_server, health))
         yield
+
+
+def _grpc_server(
+    settings: KernelSettings, app: FastAPI | None, servicers: Sequence[Servicer], verifier: Verifier | None
+) -> grpc.aio.Server | None:
+    if not servicers:
+        return None
+    return create_server(servicers, verifier or (app.state.verifier if app else verifier_from(settings)), settings)
 
 
 class _Uvicorn(uvicorn.Server):
@@ -255,10 +259,7 @@ def http_config(app: FastAPI) -> uvicorn.Config:
 
 
 @contextlib.asynccontextmanager
-async def _grpc(
-    settings: KernelSettings, servicers: Sequence[Servicer], verifier: Verifier, health: Health
-) -> AsyncIterator[None]:
-    server = create_server(servicers, verifier, settings)
+async def _grpc(server: grpc.aio.Server, health: Health) -> AsyncIterator[None]:
     await server.start()
     tracking = asyncio.create_task(track_health(server, health))
     try:

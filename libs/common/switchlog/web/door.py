@@ -23,9 +23,10 @@ from switchlog.web.problems import MEDIA_TYPE, Problem, problem_of
 
 MAX_BODY_BYTES = 1024 * 1024
 BODY_TIMEOUT_S = 10.0
-# A declared body up to this size is read and dropped by the server after the refusal, so that simple clients, which
-# send everything before they listen, still hear the answer; beyond it the connection is closed.
+# Simple clients send everything before they listen. So that they hear a refusal, a body up to this size is read and
+# dropped; beyond it, or after a moment, the connection is closed on them.
 DROPPED_BYTES = 32 * 1024 * 1024
+DROPPED_WITHIN_S = 0.5
 MAX_BRACKETS = 512
 MAX_IN_FLIGHT = 2000
 
@@ -75,7 +76,8 @@ class Door:
                 raise NotNow("BUSY")
             await self.app(scope, await self._checked(scope, headers, receive), reply)
         except SwitchlogError as error:
-            await reply.problem(problem_of(error), _drops_body(error, headers))
+            keep_alive = not isinstance(error, TooLarge) or await _dropped(receive, headers)
+            await reply.problem(problem_of(error), keep_alive)
         except Exception as error:
             log.exception("request_failed", method=scope["method"], route=_route(scope), error=type(error).__name__)
             if reply.status:  # half an answer is out: only closing the connection tells the truth now
@@ -154,9 +156,18 @@ def _check_declared(headers: Mapping[bytes, bytes], limit: int | None) -> None:
         raise TooLarge("", f"a body is at most {limit} bytes")
 
 
-def _drops_body(error: SwitchlogError, headers: Mapping[bytes, bytes]) -> bool:
-    declared = _declared(headers)
-    return not isinstance(error, TooLarge) or (declared is not None and declared <= DROPPED_BYTES)
+async def _dropped(receive: Receive, headers: Mapping[bytes, bytes]) -> bool:
+    """Read the rest of a refused body; whether all of it came within bounds."""
+    if (_declared(headers) or 0) > DROPPED_BYTES:
+        return False
+    counted = _counted(receive, DROPPED_BYTES)
+    try:
+        async with asyncio.timeout(DROPPED_WITHIN_S):
+            while (await counted()).get("more_body", False):
+                pass
+    except (TimeoutError, TooLarge):
+        return False
+    return True
 
 
 async def _read(receive: Receive, limit: int | None) -> bytes:
