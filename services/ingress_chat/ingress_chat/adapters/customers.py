@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from contactcenter.bus.v1.command_pb2 import CommandContext
 from contactcenter.customer.v1.events_pb2 import IDENTITY_KIND_ANONYMOUS
 from contactcenter.customer.v1.service_pb2 import GetSubjectKeyRequest, ResolveReferenceRequest
-from contactcenter.customer.v1.service_pb2_grpc import CustomerServiceAsyncStub
 from switchlog.seal import Erased, SubjectKeys
 
 from ..domain.events import SealedText
+
+if TYPE_CHECKING:  # the asynchronous stub exists for the type checker only
+    from contactcenter.customer.v1.service_pb2_grpc import CustomerServiceAsyncStub
 
 
 class CustomersByRpc:

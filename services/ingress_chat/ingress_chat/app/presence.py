@@ -77,7 +77,7 @@ class Presence:
 
     async def _give_up(self, contact: StreamId) -> None:
         await asyncio.sleep(await self._grace_of(contact))
-        while not await self._ended(contact):  # noqa: ASYNC110  # a retry, nobody will set an event
+        while not await self._ended(contact):  # a retry, nobody will set an event
             await asyncio.sleep(RETRY_S)
         del self._waiting[contact]
         await self._views.delete(VIEW, self._replica, contact.key, self._clock.now())
