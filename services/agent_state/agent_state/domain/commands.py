@@ -55,7 +55,7 @@ class ApproveBreak:
 
 @dataclass(frozen=True, slots=True)
 class EndWrapUp:
-    """Of one leg, or of all the agent has when ``contact`` is empty."""
+    """Of one leg; of any with ``leg`` 0; of all the agent has when ``contact`` is empty."""
 
     contact: str = ""
     leg: int = 0
@@ -82,9 +82,10 @@ class StartWork:
 
 @dataclass(frozen=True, slots=True)
 class EndWork:
-    """The agent has left the leg, whoever ended it."""
+    """The agent has left the leg, whoever ended it; who was never connected has nothing to wrap up."""
 
     work: Leg
+    connected: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,11 @@ class MissOffer:
     """An offer expired unanswered (RT-2)."""
 
     offer: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePool:
+    to_pool: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,7 @@ DailyCommand = (
     | StartWork
     | EndWork
     | MissOffer
+    | ChangePool
     | ReleaseFromPool
 )
 AgentCommand = RegisterAgent | DailyCommand

@@ -12,6 +12,7 @@ from .commands import (
     ApproveBreak,
     BeNotReady,
     BeReady,
+    ChangePool,
     CheckIn,
     CheckOut,
     DailyCommand,
@@ -39,7 +40,7 @@ from .events import (
     Stamp,
 )
 from .evolve import INITIAL, evolve
-from .registration import register, released
+from .registration import moved, register, released
 from .state import BREAK, Agent, AgentState, NotReady, Ready, SignedIn, SignedOut, Unregistered, WantedBreak
 from .work import end_work, end_wrap_up, start_work
 
@@ -73,10 +74,12 @@ def _decide(command: DailyCommand, agent: Agent, stamp: Stamp) -> Sequence[Agent
             return _leave(command, agent, stamp)
         case StartWork(work, offer_id):
             return start_work(work, agent, stamp, offer_id)
-        case EndWork(work):
-            return end_work(work, agent, stamp)
+        case EndWork(work, connected):
+            return end_work(work, agent, stamp, connected)
         case EndWrapUp(contact, leg, by):
             return end_wrap_up(contact, leg, by, agent, stamp)
+        case ChangePool(to_pool):
+            return moved(to_pool, agent, stamp)
         case ReleaseFromPool(pool):
             return released(pool, agent, stamp)
         case _:

@@ -34,7 +34,14 @@ def register(command: RegisterAgent, state: AgentState, now: int) -> Sequence[Ag
             raise Rejected("AGENT_EXISTS")
         case Agent():
             stamp = Stamp(state.id, state.pool, profile.team, now)
-            return [*_described(profile, state.profile, stamp), *_moved(command.pool, state, stamp)]
+            return [*_described(profile, state.profile, stamp), *moved(command.pool, state, stamp)]
+
+
+def moved(pool: str, agent: Agent, stamp: Stamp) -> Sequence[AgentEvent]:
+    """The last wish counts; while leaving, going back to the old pool is a wish like any other (kernel rule 24)."""
+    if pool == (agent.leaving_to or agent.pool):
+        return []
+    return [PoolLeaveRequested(stamp, pool)]
 
 
 def released(pool: str, agent: Agent, stamp: Stamp) -> Sequence[AgentEvent]:
@@ -73,10 +80,3 @@ def _described(wanted: Profile, known: Profile, stamp: Stamp) -> Sequence[AgentE
     if wanted.capacity != known.capacity:
         events.append(CapacitySet(stamp, wanted.capacity))
     return events
-
-
-def _moved(pool: str, agent: Agent, stamp: Stamp) -> Sequence[AgentEvent]:
-    """The last wish counts; while leaving, going back to the old pool is a wish like any other (kernel rule 24)."""
-    if pool == (agent.leaving_to or agent.pool):
-        return []
-    return [PoolLeaveRequested(stamp, pool)]

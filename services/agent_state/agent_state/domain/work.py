@@ -19,32 +19,31 @@ def start_work(leg: Leg, agent: Agent, stamp: Stamp, offer_id: str = "") -> Sequ
     return [WorkStarted(stamp, leg, offer_id)]
 
 
-def end_work(leg: Leg, agent: Agent, stamp: Stamp) -> Sequence[AgentEvent]:
+def end_work(leg: Leg, agent: Agent, stamp: Stamp, connected: bool = True) -> Sequence[AgentEvent]:
     """Into wrap-up, or over at once. A leg that ends before news of its start arrived is recorded whole: the two come
     from different topics, in any order (promise P4)."""
     work = agent.work(leg.contact, leg.leg)
     if work is not None:
-        return [] if work.wrap_up_ends_at is not None else _ended(work.leg, agent, stamp)
+        return [] if work.wrap_up_ends_at is not None else _ended(work.leg, agent, stamp, connected)
     if (leg.contact, leg.leg) in agent.over:
         return []
-    return [*start_work(leg, agent, stamp), *_ended(leg, agent, stamp)]
+    return [*start_work(leg, agent, stamp), *_ended(leg, agent, stamp, connected)]
 
 
 def end_wrap_up(contact: str, leg: int, by: EndedBy, agent: Agent, stamp: Stamp) -> Sequence[AgentEvent]:
     """Of one leg, or of all without ``contact``; ``[]`` when it is over already."""
-    work = agent.work(contact, leg)
-    if work is not None and work.wrap_up_ends_at is None:
+    named = [work for work in agent.works if contact in ("", work.leg.contact) and leg in (0, work.leg.leg)]
+    wrapping = [work.leg for work in named if work.wrap_up_ends_at is not None]
+    if contact and named and not wrapping:
         raise Rejected("NOT_IN_WRAP_UP")
-    wanted = [work] if contact else agent.works
-    wrapping = [one.leg for one in wanted if one is not None and one.wrap_up_ends_at is not None]
     if not wrapping:
         return []
     return [*_stay_away(agent, stamp), *(WrapUpEnded(stamp, one, by) for one in wrapping)]
 
 
-def _ended(leg: Leg, agent: Agent, stamp: Stamp) -> Sequence[AgentEvent]:
+def _ended(leg: Leg, agent: Agent, stamp: Stamp, connected: bool) -> Sequence[AgentEvent]:
     wrap_up_ms = agent.profile.card.wrap_up_ms
-    if wrap_up_ms > 0:
+    if connected and wrap_up_ms > 0:
         return [WorkEnded(stamp, leg, wrap_up_follows=True), WrapUpStarted(stamp, leg, stamp.at + wrap_up_ms)]
     return [*_stay_away(agent, stamp), WorkEnded(stamp, leg)]
 

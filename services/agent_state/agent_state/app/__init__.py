@@ -1,0 +1,1 @@
+"""Commands, reactions and pushes: load, decide, append; nothing here knows HTTP, Kafka or protobuf."""
