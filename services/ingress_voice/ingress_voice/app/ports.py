@@ -1,0 +1,132 @@
+"""What this service needs from elsewhere, the telephone switch above all."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..domain.commands import Place
+from ..domain.events import SkillRequirement
+
+
+@dataclass(frozen=True, slots=True)
+class CallArrived:
+    """A caller is on a line; ``call`` is the switch's own id and stays the same over reconnects to the switch."""
+
+    call: str
+    called: str
+    caller: str
+    trunk: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentAnswered:
+    """The agent whom we rang for ``offer_id`` has picked up and both hear each other."""
+
+    call: str
+    agent: str
+    offer_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentHungUp:
+    call: str
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallerHungUp:
+    call: str
+    lost: bool = False
+
+
+SwitchEvent = CallArrived | AgentAnswered | AgentHungUp | CallerHungUp
+
+
+class TelephoneSwitch(Protocol):
+    """A switch that we steer. Every call may be repeated with the same ids and then changes nothing."""
+
+    def events(self) -> AsyncIterator[SwitchEvent]:
+        """What happens at the switch, from now on, until cancelled; a gateway redelivers what was not handled."""
+        ...
+
+    async def ring_agent(self, call: str, agent: str, offer_id: str) -> None:
+        """Ring the agent's device and bridge when it answers. Raises ``NotNow`` while the switch is away."""
+        ...
+
+    async def hold(self, call: str, *, held: bool) -> None: ...
+
+    async def hang_up(self, call: str) -> None:
+        """End the caller's leg; nothing to do when it is gone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EntryPoint:
+    """An access number: ``called`` as the switch reports it, and where its calls wait."""
+
+    tenant: str
+    id: str
+    called: str
+    queue: str
+    name: str = ""
+    greeting: str = "greeting"
+    priority: int = 0
+
+
+class EntryPoints(Protocol):
+    """Raises ``NotFound`` for an unknown number or id."""
+
+    async def by_number(self, called: str) -> EntryPoint: ...
+
+    async def get(self, tenant: str, id: str) -> EntryPoint: ...
+
+    async def put(self, entry_point: EntryPoint, now: int) -> None:
+        """Raises ``Rejected("NUMBER_TAKEN")``."""
+        ...
+
+    async def all(self, tenant: str) -> list[EntryPoint]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRow:
+    """A queue as routing published it; of two rows the greater ``revision`` counts."""
+
+    tenant: str
+    queue: str
+    pool: str
+    open: bool
+    revision: int
+    required_skills: tuple[SkillRequirement, ...] = ()
+    priority: int = 0
+
+
+class Queues(Protocol):
+    """Where a queue's calls wait."""
+
+    def place(self, tenant: str, queue: str, priority: int = 0) -> Place:
+        """Raises ``Rejected("QUEUE_UNKNOWN")`` or ``Rejected("QUEUE_CLOSED")``."""
+        ...
+
+
+class Customers(Protocol):
+    """References to people; the number itself goes no further than their owner."""
+
+    async def by_phone(self, tenant: str, number: str, cause: str) -> str:
+        """The reference of a caller; a new one when the number is withheld."""
+        ...
+
+
+class CallIds(Protocol):
+    """Which contact a call of the switch is; kept in the view store, so a restart finds it again."""
+
+    async def remember(self, call: str, tenant: str, contact: str, now: int) -> None: ...
+
+    async def contact(self, call: str) -> tuple[str, str]:
+        """``(tenant, contact id)``; raises ``NotFound``."""
+        ...
+
+    async def call(self, tenant: str, contact: str) -> str:
+        """Raises ``NotFound``."""
+        ...

@@ -1,0 +1,1 @@
+"""What this service hears: the bus and the switch. No rule in here."""
