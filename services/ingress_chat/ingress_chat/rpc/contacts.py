@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
-from google.protobuf.message import Message
-
-from contactcenter.bus.v1.command_pb2 import CommandAnswer, CommandContext
 from contactcenter.contact.v1 import events_pb2 as pb
 from contactcenter.contact.v1 import service_pb2 as api
 from contactcenter.contact.v1.service_pb2_grpc import ContactServiceServicer, add_ContactServiceServicer_to_server
 from contactcenter.contact.v1.types_pb2 import CHANNEL_CHAT
 from switchlog.auth.principal import Principal
 from switchlog.decider import Rejected
-from switchlog.envelope import Cause, StreamId
-from switchlog.ids import checked_id, command_id, new_id
+from switchlog.envelope import StreamId
+from switchlog.ids import checked_id
 from switchlog.rpc import Servicer, caller
-from switchlog.telemetry import current_traceparent
-from switchlog.writer import Answer
+from switchlog.rpc_commands import answer, caller_of, cause_of, checked
 
 from ..app.handlers import Chats, Draft
 from ..app.history import History
@@ -39,30 +34,30 @@ class Contacts(ContactServiceServicer):
     history: History
 
     async def SendMessage(self, request: api.SendMessageRequest, context: Any) -> api.SendMessageResponse:
-        who = caller(request.context.tenant_id, "agent")
+        who = caller_of(request, "agent")
         kind = MessageKind(pb.MessageKind.Name(request.kind).removeprefix("MESSAGE_KIND_").lower())
         draft = Draft(checked_id(request.message_id), kind, request.text, request.attachment_ref)
-        cause = _cause(who, "SendMessage", request.context, request)
-        answer = await self.chats.send(_stream(who, request.contact), draft, who.subject, cause)
-        return api.SendMessageResponse(answer=_answer(answer))
+        cause = cause_of(request, who)
+        done = await self.chats.send(_stream(who, request.contact), draft, who.subject, cause)
+        return api.SendMessageResponse(answer=answer(done))
 
     async def TransferContact(self, request: api.TransferContactRequest, context: Any) -> api.TransferContactResponse:
-        who = caller(request.context.tenant_id, "agent")
+        who = caller_of(request, "agent")
         if request.kind == pb.TRANSFER_KIND_CONSULT or not request.to_queue:
             raise Rejected("TRANSFER_NOT_SUPPORTED", "a chat is transferred blind, to a queue", invalid=True)
-        cause = _cause(who, "TransferContact", request.context, request)
+        cause = cause_of(request, who)
         contact = _stream(who, request.contact)
-        answer = await self.chats.transfer(contact, who.subject, request.to_queue, cause)
-        return api.TransferContactResponse(answer=_answer(answer))
+        done = await self.chats.transfer(contact, who.subject, request.to_queue, cause)
+        return api.TransferContactResponse(answer=answer(done))
 
     async def EndContact(self, request: api.EndContactRequest, context: Any) -> api.EndContactResponse:
-        who = caller(request.context.tenant_id, "agent")
-        cause = _cause(who, "EndContact", request.context, request)
-        answer = await self.chats.end_by_agent(_stream(who, request.contact), who.subject, cause)
-        return api.EndContactResponse(answer=_answer(answer))
+        who = caller_of(request, "agent")
+        cause = cause_of(request, who)
+        done = await self.chats.end_by_agent(_stream(who, request.contact), who.subject, cause)
+        return api.EndContactResponse(answer=answer(done))
 
     async def GetContact(self, request: api.GetContactRequest, context: Any) -> api.GetContactResponse:
-        who = caller(request.tenant_id)
+        who = caller(checked(request).tenant_id)
         shown = await self.history.contact(_stream(who, request.contact), who)
         view = api.ContactView(contact=request.contact, channel=CHANNEL_CHAT, state=shown["state"])
         for name in ("queue", "pool", "leg", "agent", "team", "customer_ref"):
@@ -71,7 +66,7 @@ class Contacts(ContactServiceServicer):
         return api.GetContactResponse(contact=view)
 
     async def ListMessages(self, request: api.ListMessagesRequest, context: Any) -> api.ListMessagesResponse:
-        who = caller(request.tenant_id)
+        who = caller(checked(request).tenant_id)
         contact = _stream(who, request.contact)
         frames = await self.history.frames(contact, who, request.after_version, min(request.size or PAGE, PAGE))
         return api.ListMessagesResponse(messages=[_message(one) for one in frames if one["type"] == "message"])
@@ -79,20 +74,6 @@ class Contacts(ContactServiceServicer):
 
 def _stream(who: Principal, contact: str) -> StreamId:
     return StreamId(who.tenant, f"contact-{checked_id(contact, 'contact')}")
-
-
-def _cause(who: Principal, method: str, context: CommandContext, request: Message) -> Cause:
-    key = context.idempotency_key or new_id()
-    return Cause(
-        command_id=command_id(who.tenant, who.subject, f"RPC {method}", key),
-        digest=sha256(request.SerializeToString(deterministic=True)).hexdigest(),
-        actor=who.subject,
-        traceparent=current_traceparent(),
-    )
-
-
-def _answer(answer: Answer) -> CommandAnswer:
-    return CommandAnswer(stream=answer.stream.name, version=answer.version, repeated_command=answer.repeated)
 
 
 def _message(frame: dict[str, Any]) -> api.MessageView:
