@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from pathlib import Path
 
 from switchlog.envelope import Row, StreamId
@@ -26,6 +27,7 @@ class HastyWriter(engine.Writer):
         for job in jobs:
             job.run(self._connection)
         engine.answer(jobs)
+        time.sleep(0.005)  # a slow disk
         self._connection.execute("COMMIT")
 
 
