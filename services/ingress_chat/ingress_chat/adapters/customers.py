@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from contactcenter.bus.v1.command_pb2 import CommandContext
 from contactcenter.customer.v1.events_pb2 import IDENTITY_KIND_ANONYMOUS
 from contactcenter.customer.v1.service_pb2 import GetSubjectKeyRequest, ResolveReferenceRequest
-from switchlog.seal import Erased, SubjectKeys
+from switchlog.seal import Erased, SubjectKey, SubjectKeys
 
 from ..domain.events import SealedText
 
@@ -24,13 +24,13 @@ class CustomersByRpc:
         request = ResolveReferenceRequest(context=context, kind=IDENTITY_KIND_ANONYMOUS)
         return (await self._stub.ResolveReference(request)).customer_ref
 
-    async def key(self, tenant: str, customer_ref: str) -> bytes:
-        """The 32 bytes; raises ``Erased``."""
+    async def key(self, tenant: str, customer_ref: str) -> SubjectKey:
+        """Raises ``Erased``."""
         request = GetSubjectKeyRequest(tenant_id=tenant, customer_ref=customer_ref)
         answer = await self._stub.GetSubjectKey(request)
         if answer.erased:
             raise Erased
-        return answer.key
+        return SubjectKey(answer.key_id, answer.key)
 
 
 class SealerOf:
