@@ -67,7 +67,6 @@ async def serve(
                 health.started = True
                 log.info("serving", http_port=settings.http_port if app else None, tasks=[name for name, _ in tasks])
                 await stop.wait()
-                health.stopping = True
                 deadline = time.monotonic() + STOP_WITHIN_S
                 log.info("stopping")
             await _end(running, drain, deadline)
@@ -174,11 +173,15 @@ async def _edges(
 ) -> AsyncIterator[None]:
     """HTTP and gRPC, whichever is wanted; leaving stops accepting and lets requests in flight finish."""
     async with contextlib.AsyncExitStack() as open_edges:
-        if app is not None and listening is not None:
-            await open_edges.enter_async_context(_http(app, listening))
+        http = await open_edges.enter_async_context(_http(app, listening)) if app and listening else None
         if grpc_server is not None:
             await open_edges.enter_async_context(_grpc(grpc_server, health))
-        yield
+        try:
+            yield
+        finally:
+            health.stopping = True
+            if http is not None:
+                http.should_exit = True  # both edges stop at the same time, not one after the other
 
 
 def _grpc_server(
@@ -226,15 +229,15 @@ class _Sockets(WebSocketsSansIOProtocol):
 
 
 @contextlib.asynccontextmanager
-async def _http(app: FastAPI, listening: socket.socket) -> AsyncIterator[None]:
+async def _http(app: FastAPI, listening: socket.socket) -> AsyncIterator[uvicorn.Server]:
     server = _Uvicorn(http_config(app))
     serving = asyncio.create_task(server.serve(sockets=[listening]), name="http")
-    while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has a flag, not an event
+    while not server.started and not serving.done():
         await asyncio.sleep(0.005)
     if serving.done():
         await serving
     try:
-        yield
+        yield server
     finally:
         server.should_exit = True
         await serving

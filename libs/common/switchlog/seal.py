@@ -61,7 +61,7 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True)
 class SubjectKey:
-    """A subject's key: ``id`` is the subject's reference."""
+    """A subject's key, 32 bytes: ``id`` names it within its tenant (the subject's reference)."""
 
     id: str
     secret: bytes = field(repr=False)
@@ -157,13 +157,13 @@ async def _known(keys: KeyStore, tenant: str, subject: str) -> bytes | None:
         raise Erased from error
 
 
-Fetch = Callable[[str, str], Awaitable[bytes]]
+Fetch = Callable[[str, str], Awaitable[SubjectKey]]
 
 
 class SubjectKeys:
     """Subject keys as fetched from their owner, kept at most 60 s; seals and opens text with them.
 
-    ``fetch(tenant, customer_ref)`` returns the 32 bytes or raises ``NotFound("ERASED")``; one fetch a key at a time.
+    ``fetch(tenant, customer_ref)`` returns the key or raises ``NotFound("ERASED")``; one fetch a key at a time.
     """
 
     def __init__(self, fetch: Fetch, clock: Callable[[], float] = time.monotonic, ttl_s: float = CACHE_S) -> None:
@@ -215,9 +215,11 @@ class SubjectKeys:
 
     async def _fetched(self, tenant: str, customer_ref: str) -> SubjectKey:
         try:
-            return SubjectKey(customer_ref, await self._fetch(tenant, customer_ref))
+            return await self._fetch(tenant, customer_ref)
         except NotFound as error:
-            raise (Erased if error.reason == ERASED else NotFound) from error
+            if error.reason == ERASED:
+                raise Erased from error
+            raise
 
 
 def _bound(tenant: str, subject: str) -> bytes:

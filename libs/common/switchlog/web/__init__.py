@@ -3,7 +3,6 @@
 from switchlog.web.app import create_app
 from switchlog.web.commands import (
     Body,
-    CauseOf,
     Offset,
     PageSize,
     Principaled,
@@ -18,7 +17,6 @@ from switchlog.web.sockets import Socket, Sockets, open_socket
 
 __all__ = [
     "Body",
-    "CauseOf",
     "Offset",
     "PageSize",
     "Principaled",

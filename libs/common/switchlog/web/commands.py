@@ -93,9 +93,6 @@ def cause_of(request: Request, caller: Principal, body: BaseModel | bytes | None
     )
 
 
-CauseOf = Callable[[Request, Principal, BaseModel | bytes | None], Cause]
-
-
 def route_of(request: Request) -> str:
     """Method and route template, such as ``POST /v1/contacts/{id}:end``."""
     return f"{request.method} {getattr(request.scope.get('route'), 'path', request.url.path)}"

@@ -175,7 +175,7 @@ class Socket:
         return text
 
     async def _pace(self) -> None:
-        while wait := self._bucket.wait_for_one(time.monotonic()):  # noqa: ASYNC110 - paced by time, nobody signals
+        while wait := self._bucket.wait_for_one(time.monotonic()):
             await asyncio.sleep(wait)
 
     async def _write(self) -> None:

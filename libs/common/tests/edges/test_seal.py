@@ -193,7 +193,7 @@ class Owner:
         await self.gate.wait()
         if self.error:
             raise self.error
-        return (tenant + customer_ref).encode().ljust(32)
+        return SubjectKey(customer_ref, (tenant + customer_ref).encode().ljust(32))
 
 
 class Clock:

@@ -170,7 +170,7 @@ async def test_a_slow_reader_is_dropped_while_others_stay_fast(served, office):
         await eventually(lambda: not sockets.of("acme", "alice"))
         assert sorted(latencies)[len(latencies) // 2] < 0.1
         assert len(sockets) == 1
-    await slow_ws.close()
+    slow_ws.transport.abort()  # it would wait for what it never reads
 
 
 async def test_leaving_is_noticed_on_both_sides(served, office):

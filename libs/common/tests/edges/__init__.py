@@ -1,0 +1,1 @@
+"""The edges: what a service shows to the outside, and what it refuses."""
