@@ -18,6 +18,7 @@ topics: setup  ## proto/TOPICS.md and proto/asyncapi.yaml anew from the contract
 	@$(CONTRACT_TOOLS)/contract_docs.py
 
 contracts: proto-check  ## the contracts' rules: drift, lint, data classes, breaking changes, catalogue, AsyncAPI
+	@$(VENV)/bin/ruff check --quiet proto/python/contactcenter/{catalogue,topics}.py
 	@cd proto && $(BUF) format --diff --exit-code && $(BUF) lint && echo 'contracts: buf lint is content'
 	@$(CONTRACT_TOOLS)/contract_lint.py
 	@mkdir -p build/proto && cd proto && $(BUF) build -o ../build/proto/current.binpb

@@ -5,8 +5,14 @@ import sys
 
 import golden_bytes
 import pytest
+from google.protobuf.descriptor_pool import Default
 
 from contactcenter import catalogue
+
+
+def image_file(message: str) -> str:
+    return Default().FindMessageTypeByName(message).file.name
+
 
 PUBLIC = [topic for topic in catalogue.TOPICS if not topic.internal]
 
@@ -16,7 +22,8 @@ def test_protoc_decodes_a_value_with_the_released_image_alone(topic: catalogue.T
     name = topic.facts[0] if topic.facts else topic.message
     value = (golden_bytes.GOLDEN / f"{name}.bin").read_bytes()
     image = f"--descriptor_set_in={golden_bytes.PROTO / 'released.binpb'}"
-    command = [sys.executable, "-m", "grpc_tools.protoc", image, f"--decode={topic.message}"]
+    file = image_file(topic.message)
+    command = [sys.executable, "-m", "grpc_tools.protoc", image, f"--decode={topic.message}", file]
     shown = subprocess.run(command, input=value, capture_output=True, check=True).stdout.decode()
     head = "meta {" if topic.facts else 'tenant_id: "tenant_id-0'
     assert shown.startswith(head)

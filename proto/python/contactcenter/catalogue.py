@@ -32,7 +32,7 @@ _SOURCES: tuple[ModuleType, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic. ``message`` is the full name of its values' message; ``retention_ms`` is ``None`` when ``compacted``."""
+    """One topic; ``message`` is its values' full name, ``retention_ms`` ``None`` when it is ``compacted``."""
 
     name: str
     message: str

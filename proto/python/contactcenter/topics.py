@@ -14,6 +14,7 @@ from contactcenter.catalogue import TOPICS, Topic
 
 # 48 -> 4, 24 -> 2, 12 -> 1, dead letters 6 -> 1: enough to see several partitions at work on one machine
 LOCAL_DIVISOR = 12
+SETTLE_S = 30
 
 
 async def create_topics(
@@ -27,7 +28,8 @@ async def create_topics(
     """Creates ``topics``, each name after ``prefix``, those that exist left as they are; name -> whether it is new.
 
     Partition counts are divided by ``divide_by``, at least 1. Raises ``ValueError`` when a topic exists with another
-    count (a key would move, P10), ``aiokafka.errors.KafkaError`` when the broker refuses.
+    count (a key would move, P10), ``aiokafka.errors.KafkaError`` when the broker refuses, ``TimeoutError`` when it does
+    not show them within 30 s.
     """
     wanted = [scaled(topic, divide_by, prefix) for topic in topics]
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
@@ -36,9 +38,11 @@ async def create_topics(
         asked = [NewTopic(each.name, each.partitions, replication, topic_configs=each.config) for each in wanted]
         answer = await admin.create_topics(asked)
         created = {name: _is_new(code, message) for name, code, message in answer.topic_errors}
-        await _check_counts(admin, [each for each in wanted if not created[each.name]])
+        # the broker answers before its metadata are everywhere: whoever awaits us can use the topics at once
+        counts = await asyncio.wait_for(_settled(admin, list(created)), SETTLE_S)
     finally:
         await admin.close()
+    _check(wanted, counts)
     return {each.name: created[each.name] for each in wanted}
 
 
@@ -54,13 +58,22 @@ def _is_new(code: int, message: str | None) -> bool:
     return not code
 
 
-async def _check_counts(admin: AIOKafkaAdminClient, existing: list[Topic]) -> None:
-    if not existing:
-        return
-    described = await admin.describe_topics([each.name for each in existing])
-    counts = {each["topic"]: len(each["partitions"]) for each in described}
-    wrong = [f"{each.name} has {counts[each.name]} partitions, not {each.partitions}" for each in existing
-             if counts[each.name] != each.partitions]  # fmt: skip
+async def _settled(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, int]:
+    """The partition counts of topics that exist, as soon as the broker's metadata know all of them."""
+    while True:
+        described = await admin.describe_topics(names)
+        counts = {each["topic"]: len(each["partitions"]) for each in described if not each["error_code"]}
+        if all(counts.get(name) for name in names):
+            return counts
+        await asyncio.sleep(0.05)
+
+
+def _check(wanted: list[Topic], counts: dict[str, int]) -> None:
+    wrong = [
+        f"{each.name} has {counts[each.name]} partitions, not {each.partitions}"
+        for each in wanted
+        if counts[each.name] != each.partitions
+    ]
     if wrong:
         raise ValueError("; ".join(wrong))
 
