@@ -90,7 +90,8 @@ def _descriptors() -> list[Descriptor]:
 def _facts(message: str) -> tuple[str, ...]:
     found = next(each for each in _descriptors() if each.full_name == message)
     oneof = found.oneofs_by_name.get("fact")
-    return tuple(field.message_type.full_name for field in oneof.fields) if oneof else ()
+    kinds = (field.message_type for field in oneof.fields) if oneof else ()
+    return tuple(kind.full_name for kind in kinds if kind is not None)
 
 
 def _read() -> tuple[Topic, ...]:
