@@ -88,16 +88,22 @@ async def ensure_topic(
     partitions: int,
     config: Mapping[str, str] | None = None,
     *,
-    replication: int = -1,
+    replication: int | None = None,
     security: Security | None = None,
 ) -> bool:
-    """Create ``topic`` unless it is there; True when made. Raises ``NotNow`` while the broker is away."""
+    """Create ``topic`` unless it is there; True when made. ``replication`` is by default 3 or what the brokers allow.
+
+    Raises ``NotNow`` while the broker is away.
+    """
     client = admin(bootstrap, security=security)
     try:
         await client.start()
-        asked = NewTopic(topic, partitions, replication, topic_configs=dict(config or {}))
+        copies = replication or min(3, len((await client.describe_cluster())["brokers"]))
+        asked = NewTopic(topic, partitions, copies, topic_configs=dict(config or {}))
         return _created((await client.create_topics([asked])).topic_errors[0])
     except KafkaError as error:
+        if not error.retriable:
+            raise
         raise NotNow("KAFKA_AWAY", type(error).__name__) from error
     finally:
         await client.close()

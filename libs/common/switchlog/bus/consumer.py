@@ -14,7 +14,7 @@ from switchlog.bus.apply import Applier, BatchHandler, Bootstrap
 from switchlog.bus.dead import DeadLetters, KafkaDeadLetters
 from switchlog.bus.healing import Healer
 from switchlog.bus.parking import Parking
-from switchlog.bus.partition import Partition, Retry
+from switchlog.bus.partition import SLICE, Partition, Retry
 from switchlog.bus.patience import Leaving, patiently
 from switchlog.bus.progress import Seen, SeenVersions
 from switchlog.bus.quarantine import HALT_AFTER, SETTLE_AFTER_S, Quarantine
@@ -34,7 +34,7 @@ SAVE_EVERY_S = 0.1
 GRACE_S = 5.0
 LOOK_FOR_RETRIES_S = 1.0
 # records waiting in memory, over all partitions
-BACKLOG = 40_000
+BACKLOG = 20_000
 
 
 class Client(Protocol):
@@ -42,7 +42,7 @@ class Client(Protocol):
 
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
-    async def getmany(self, *, timeout_ms: int) -> Mapping[TopicPartition, Sequence[Raw]]: ...
+    async def getmany(self, *, timeout_ms: int, max_records: int) -> Mapping[TopicPartition, Sequence[Raw]]: ...
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None: ...
     def pause(self, partition: TopicPartition) -> None: ...
     def resume(self, partition: TopicPartition) -> None: ...
@@ -158,12 +158,14 @@ class Consumer:
 
     async def _pump(self) -> None:
         while True:
-            found = await self._client.getmany(timeout_ms=POLL_MS)
+            found = await self._client.getmany(timeout_ms=POLL_MS, max_records=SLICE)
             generation = self._generation
             # records may come before our listener has heard of their partitions, and grow stale while we wait
             await self.assigned.wait()
             if generation == self._generation:
                 self._deal(found)
+            # getmany does not suspend while it has records: work them off while they are warm
+            await asyncio.sleep(0)
 
     def _deal(self, found: Mapping[TopicPartition, Sequence[Raw]]) -> None:
         for where, records in found.items():

@@ -103,9 +103,9 @@ class Partition:
     # --- one by one ----------------------------------------------------------------------------------------------
 
     async def _each(self, taken: list[Raw | Retry]) -> None:
-        read = [(raw, self._decoded(raw)) for raw in taken]
-        await self._load(read)
-        for raw, work in read:
+        works = [self._decoded(raw) for raw in taken]
+        await self._load(works)
+        for raw, work in zip(taken, works, strict=True):
             self._leave_if_closing()
             if isinstance(work, Poison):
                 self._begin(raw)  # type: ignore[arg-type]  # only a record can be undecodable
@@ -113,8 +113,8 @@ class Partition:
             else:
                 await self._dispatch(work)
 
-    async def _load(self, read: Sequence[tuple[Raw | Retry, Work | Poison]]) -> None:
-        keys = {work.key for _, work in read if not isinstance(work, Poison)}
+    async def _load(self, works: Sequence[Work | Poison]) -> None:
+        keys = {work.key for work in works if not isinstance(work, Poison)}
         await self._patiently(partial(self._applier.load, keys))
 
     def _decoded(self, raw: Raw | Retry) -> Work | Poison:
@@ -210,14 +210,12 @@ class Partition:
     # --- whole runs ------------------------------------------------------------------------------------------------
 
     async def _many(self, taken: list[Raw | Retry]) -> None:
-        read = [(raw, self._decoded(raw)) for raw in taken]
-        await self._patiently(
-            partial(self._applier.load, {work.key for _, work in read if not isinstance(work, Poison)})
-        )
+        works = [self._decoded(raw) for raw in taken]
+        await self._load(works)
         run: dict[str, int] = {}
         batch: list[Received] = []
         repeats = 0
-        for raw, work in read:
+        for raw, work in zip(taken, works, strict=True):
             place = self._place(work, run)
             if place == "next":
                 run[work.key] = work.version  # type: ignore[union-attr]  # only a Received is next
@@ -236,7 +234,8 @@ class Partition:
         if not isinstance(work, Received):
             return "odd"
         place = self._applier.standing(work, run.get(work.key))
-        return "odd" if place == "next" and self._quarantine.covers(work.key) else place
+        aside = place == "next" and not self._quarantine.idle and self._quarantine.covers(work.key)
+        return "odd" if aside else place
 
     def _passed(self, taken: Sequence[Raw | Retry]) -> None:
         last = next((raw.offset for raw in reversed(taken) if not isinstance(raw, Retry)), None)

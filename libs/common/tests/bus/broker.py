@@ -103,7 +103,7 @@ class Member:
         self.moving = False
         await self.listener.on_partitions_assigned(set(assigned))
 
-    async def getmany(self, *, timeout_ms: int) -> Mapping[TopicPartition, Sequence[Any]]:
+    async def getmany(self, *, timeout_ms: int, max_records: int) -> Mapping[TopicPartition, Sequence[Any]]:
         while not (found := self._fetch()):
             self.news.clear()
             await self.news.wait()
