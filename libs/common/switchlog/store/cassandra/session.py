@@ -35,7 +35,7 @@ from switchlog.store.settings import StoreSettings
 
 IN_FLIGHT = 256
 WAITING = 4096
-TIMEOUT_S = 1.0
+TIMEOUT_S = 0.9
 FETCH_SIZE = 1000
 
 # `plain` writes and reads; `serial` reads what conditional writes decide; `condition` answers with column names; `scan`
