@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from switchlog.auth.verifier import Verifier, verifier_from
 from switchlog.bus.tail import Tail
 from switchlog.envelope import StreamId
 from switchlog.kernel import Kernel, open_kernel
+from switchlog.rpc import Servicer
 from switchlog.runtime import Task
 from switchlog.web import create_app
 
@@ -49,11 +51,16 @@ class Service:
     reactions: Reactions
 
 
-async def run(settings: Settings, roles: Set[str] = ROLES) -> None:
-    """The ``roles`` in one process, until asked to stop."""
+async def run(
+    settings: Settings,
+    roles: Set[str] = ROLES,
+    verifier: Verifier | None = None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """The ``roles`` in one process, until asked to stop; tokens are verified as configured unless ``verifier`` does."""
     async with open_kernel(settings.kernel, topics=TOPICS, timers_of=timers_of(wire.CODEC)) as kernel:
         service = build(kernel)
-        verifier = verifier_from(settings.kernel)
+        verifier = verifier or verifier_from(settings.kernel)
         api = "api" in roles
         await runtime.serve(
             settings.kernel,
@@ -62,6 +69,7 @@ async def run(settings: Settings, roles: Set[str] = ROLES) -> None:
             tasks=[task for role, found in _tasks(service).items() if role in roles for task in found],
             drain=[kernel.drain],
             verifier=verifier,
+            stop=stop,
         )
 
 
@@ -97,7 +105,7 @@ def app(service: Service, verifier: Verifier) -> FastAPI:
     )
 
 
-def _servicer(service: Service) -> runtime.Servicer:
+def _servicer(service: Service) -> Servicer:
     return add_AgentServiceServicer_to_server, AgentsByRpc(service.agents, service.roster)
 
 
