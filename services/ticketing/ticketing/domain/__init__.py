@@ -1,0 +1,1 @@
+"""The rule book of a ticket: pure, no I/O, no clock."""
