@@ -1,0 +1,1 @@
+"""Routing: one stream per pool, who is offered what and why."""

@@ -1,0 +1,1 @@
+"""The rule book of a pool: pure, deterministic, replayable."""

@@ -1,0 +1,251 @@
+"""What a pool does about what it is told: pure, deterministic, and the only place where a contact meets an agent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import assert_never
+
+from routing.domain import carry
+from routing.domain import observed as seen
+from routing.domain.commands import (
+    AcceptOffer,
+    ChoosePolicy,
+    DeclineOffer,
+    DefineQueue,
+    Input,
+    Order,
+    StartDay,
+    TakePool,
+)
+from routing.domain.events import (
+    AgentObserved,
+    AgentReleased,
+    CapacityReleased,
+    CommandRefused,
+    ContactAssigned,
+    ContactDequeued,
+    ContactObserved,
+    ContactWaiting,
+    Event,
+    OfferAccepted,
+    OfferDeclined,
+    OfferExpired,
+    OfferWithdrawn,
+    Outcome,
+    PolicyChosen,
+    PoolTaken,
+    QueueDefined,
+    TimerElapsed,
+    TimerKind,
+    Withdrawal,
+)
+from routing.domain.matching import Turn, bring_together
+from routing.domain.members import Agent, Contact, leg_key, merged
+from routing.domain.policies import POLICIES
+from routing.domain.state import Board
+
+CUSTOMER_LEFT = frozenset({"abandoned", "customer_ended", "customer_lost"})
+OUTCOMES = {"callback": Outcome.CALLBACK, "timed_out": Outcome.TIMED_OUT, "blocked": Outcome.BLOCKED}
+
+
+def decide(inputs: Iterable[Input], board: Board, now: int) -> list[tuple[Input, list[Event]]]:
+    """Each input with the facts it caused, in order, all at the one ``now``; ``board`` is changed on the way."""
+    return [(item, decide_one(item, board, now)) for item in inputs]
+
+
+def decide_one(item: Input, board: Board, now: int) -> list[Event]:
+    """The facts that one input causes: itself as observed, then what follows from it. ``[]`` when it is already true."""
+    turn = Turn(board, now)
+    match item:
+        case ContactObserved():
+            _contact(turn, item)
+        case AgentObserved():
+            _agent(turn, item)
+        case TimerElapsed():
+            _elapsed(turn, item)
+        case TakePool(owner, generation):
+            turn.happen(PoolTaken(owner, generation))
+        case StartDay(date, carry_id, time_zone):
+            turn.happen(*carry.chapter(board, date, carry_id, time_zone))
+        case _:
+            _order(turn, item)
+    return turn.events
+
+
+def _order(turn: Turn, order: Order) -> None:
+    if order.command_id in turn.board.commands:
+        return
+    if order.expires_at and turn.now > order.expires_at:
+        return _refuse(turn, order, "EXPIRED")
+    match order:
+        case DefineQueue(queue, command_id):
+            turn.happen(QueueDefined(queue, command_id))
+        case ChoosePolicy(policy, command_id) if policy in POLICIES:
+            turn.happen(PolicyChosen(policy, command_id))
+        case ChoosePolicy():
+            _refuse(turn, order, "UNKNOWN_POLICY")
+        case AcceptOffer() | DeclineOffer():
+            _answer(turn, order)
+        case _:
+            assert_never(order)
+
+
+def _answer(turn: Turn, order: AcceptOffer | DeclineOffer) -> None:
+    contact = turn.board.offered(order.offer_id)
+    if contact is None:
+        _refuse(turn, order, "OFFER_NOT_OPEN")
+    elif contact.agent != order.agent:
+        _refuse(turn, order, "NOT_YOUR_OFFER")
+    elif isinstance(order, AcceptOffer):
+        accepted = OfferAccepted(*_terms(contact), offered_at=contact.offered_at, command_id=order.command_id)
+        turn.happen(accepted, _assignment(turn, contact))
+    else:
+        turn.happen(OfferDeclined(*_terms(contact), command_id=order.command_id, reason=order.reason))
+        bring_together(turn, contacts=[contact.id], agents=[order.agent])
+
+
+def _terms(contact: Contact) -> tuple[str, str, int, str, str, str]:
+    """What every fact about an offer begins with."""
+    return contact.offer_id, contact.id, contact.leg, contact.queue, contact.agent, contact.team
+
+
+def _assignment(turn: Turn, contact: Contact) -> ContactAssigned:
+    policy = turn.board.policy_name
+    return ContactAssigned(*_terms(contact), contact.channel, contact.queued_at, turn.now, policy)
+
+
+def _refuse(turn: Turn, order: Order, reason: str) -> None:
+    offer_id = order.offer_id if isinstance(order, AcceptOffer | DeclineOffer) else ""
+    turn.happen(CommandRefused(order.command_id, reason, type(order).__name__, offer_id))
+
+
+def _elapsed(turn: Turn, timer: TimerElapsed) -> None:
+    """A timer whose reason is gone leaves no trace."""
+    if timer.kind is TimerKind.FINALITY:
+        if (timer.queue, timer.interval_end) in turn.board.finalities:
+            turn.happen(timer)
+    elif contact := turn.board.offered(timer.offer_id):
+        not_ready = turn.board.queue(contact.queue).not_ready_on_no_answer
+        agent = contact.agent
+        turn.happen(timer, OfferExpired(*_terms(contact), not_ready=not_ready))
+        if not_ready:
+            bring_together(turn, contacts=[*_withdraw(turn, turn.board.agents[agent]), contact.id])
+        else:
+            bring_together(turn, contacts=[contact.id], agents=[agent])
+
+
+def _contact(turn: Turn, seen_now: ContactObserved) -> None:
+    turn.happen(seen_now)
+    fact = seen_now.fact
+    contact = None if isinstance(fact, seen.Irrelevant) else turn.board.contacts.get(fact.contact)
+    match fact:
+        case seen.ContactQueued():
+            _queued(turn, fact, contact)
+        case seen.AgentConnected(leg=leg, at=at):
+            if contact and contact.leg == leg:
+                _dequeue(turn, contact, Outcome.ANSWERED, at)
+        case seen.ContactAbandoned(at=at, after_announcement=heard):
+            if contact:
+                _dequeue(turn, contact, _abandoned(turn.board, contact, at), at, after_announcement=heard)
+        case seen.ContactEnded(reason=reason, at=at):
+            if contact:
+                _dequeue(turn, contact, _ended(turn.board, contact, reason, at), at)
+        case seen.Irrelevant():
+            pass
+        case _:
+            assert_never(fact)
+
+
+def _queued(turn: Turn, fact: seen.ContactQueued, contact: Contact | None) -> None:
+    if contact and contact.leg >= fact.leg:
+        return
+    if contact:
+        _dequeue(turn, contact, Outcome.FLOWED_OUT, fact.queued_at, to_queue=fact.queue)
+    if fact.pool == turn.board.pool:
+        queue = turn.board.queue(fact.queue)
+        turn.happen(
+            ContactWaiting(
+                contact=fact.contact,
+                leg=fact.leg,
+                queue=fact.queue,
+                channel=fact.channel,
+                priority=fact.priority,
+                credit_ms=fact.credit_ms + queue.credit_ms,
+                queued_at=fact.queued_at,
+                arrived_at=fact.arrived_at,
+                required_skills=merged(queue.required_skills, fact.required_skills),
+                preferred_agent=fact.preferred_agent,
+            )
+        )
+        bring_together(turn, contacts=[fact.contact])
+
+
+def _abandoned(board: Board, contact: Contact, at: int) -> Outcome:
+    limit = board.queue(contact.queue).short_abandon_ms
+    return Outcome.SHORT_ABANDONED if at - contact.queued_at < limit else Outcome.ABANDONED
+
+
+def _ended(board: Board, contact: Contact, reason: str, at: int) -> Outcome:
+    if reason in CUSTOMER_LEFT:
+        return _abandoned(board, contact, at)
+    return OUTCOMES.get(reason, Outcome.FAILED)
+
+
+def _dequeue(
+    turn: Turn, contact: Contact, outcome: Outcome, at: int, *, to_queue: str = "", after_announcement: bool = False
+) -> None:
+    """The contact leaves its queue; an offer still open is withdrawn first and its agent may get another."""
+    ringing = contact.agent if contact.offer_id in turn.board.offers else ""
+    if ringing:
+        reason = Withdrawal.MOVED if outcome is Outcome.FLOWED_OUT else Withdrawal.CUSTOMER_LEFT
+        turn.happen(OfferWithdrawn(*_terms(contact), reason=reason))
+    left_at = max(at, contact.queued_at)
+    turn.happen(
+        ContactDequeued(
+            contact=contact.id,
+            leg=contact.leg,
+            queue=contact.queue,
+            outcome=outcome,
+            channel=contact.channel,
+            queued_at=contact.queued_at,
+            left_at=left_at,
+            offers=contact.attempts,
+            agent=contact.agent,
+            team=contact.team,
+            offer_id=contact.offer_id,
+            offered_at=contact.offered_at,
+            accepted_at=contact.assigned_at,
+            to_queue=to_queue,
+            after_announcement=after_announcement,
+        )
+    )
+    if ringing:
+        bring_together(turn, agents=[ringing])
+
+
+def _agent(turn: Turn, seen_now: AgentObserved) -> None:
+    turn.happen(seen_now)
+    fact = seen_now.fact
+    agent = None if isinstance(fact, seen.Irrelevant) else turn.board.agents.get(fact.agent)
+    if agent is None:
+        return
+    if isinstance(fact, seen.WorkEnded | seen.WrapUpEnded):
+        _release_work(turn, agent, fact)
+    freed = _withdraw(turn, agent) if agent.leaving or not (agent.ready and agent.checked_in) else []
+    if agent.leaving and not agent.work:
+        turn.happen(AgentReleased(agent.id, agent.team, agent.to_pool))
+    bring_together(turn, contacts=freed, agents=[agent.id])
+
+
+def _withdraw(turn: Turn, agent: Agent) -> list[str]:
+    """Take back all of the agent's offers; the contacts they were about."""
+    contacts = [turn.board.contacts[turn.board.offers[id]] for id in sorted(agent.offers)]
+    turn.happen(*[OfferWithdrawn(*_terms(contact), reason=Withdrawal.AGENT_LEFT) for contact in contacts])
+    return [contact.id for contact in contacts]
+
+
+def _release_work(turn: Turn, agent: Agent, fact: seen.WorkEnded | seen.WrapUpEnded) -> None:
+    """Rule 24: only the agent's own stream gives a place back."""
+    work = agent.work.get(leg_key(fact.contact, fact.leg))
+    if work:
+        turn.happen(CapacityReleased(agent.id, agent.team, work.contact, work.leg, work.queue, work.channel))

@@ -1,0 +1,266 @@
+"""How a fact changes the board. ``at`` is when it was recorded, in epoch milliseconds."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from routing.domain import observed as seen
+from routing.domain.events import (
+    AgentObserved,
+    AgentReleased,
+    CapacityReleased,
+    CommandRefused,
+    ContactAssigned,
+    ContactDequeued,
+    ContactObserved,
+    ContactOffered,
+    ContactWaiting,
+    Event,
+    OfferAccepted,
+    OfferDeclined,
+    OfferExpired,
+    OfferWithdrawn,
+    PolicyChosen,
+    PoolCarried,
+    PoolDayStarted,
+    PoolOpened,
+    PoolTaken,
+    QueueDefined,
+    TimerElapsed,
+)
+from routing.domain.members import Agent, Contact, Phase, Work, leg_key
+from routing.domain.state import COMMANDS_KEPT, QUARTER_MS, Board
+
+
+def evolve(board: Board, event: Event, at: int) -> Board:
+    """``board`` itself, changed."""
+    match event:
+        case ContactObserved():
+            _contact_observed(board, event)
+        case AgentObserved():
+            _agent_observed(board, event, at)
+        case ContactWaiting():
+            _waiting(board, event)
+        case ContactOffered():
+            _offered(board, event, at)
+        case OfferAccepted(command_id=command_id):
+            _remember(board, command_id)
+        case OfferDeclined(command_id=command_id):
+            _remember(board, command_id)
+            _let_go(board, event)
+        case OfferExpired(agent=agent, not_ready=not_ready):
+            board.agents[agent].ready &= not not_ready
+            _let_go(board, event)
+        case OfferWithdrawn(offer_id):
+            _wait_again(board, offer_id)
+        case ContactAssigned():
+            _assigned(board, event, at)
+        case ContactDequeued(contact):
+            _gone(board, board.contacts.pop(contact))
+        case CapacityReleased():
+            _released(board, event, at)
+        case AgentReleased(agent):
+            _forgive(board, board.agents[agent])
+            board.lines.forget(board.agents.pop(agent))
+        case _:
+            _about_the_pool(board, event)
+    return board
+
+
+def _about_the_pool(
+    board: Board,
+    event: PoolTaken
+    | PoolDayStarted
+    | PoolCarried
+    | PoolOpened
+    | QueueDefined
+    | PolicyChosen
+    | CommandRefused
+    | TimerElapsed,
+) -> None:
+    match event:
+        case PoolTaken(owner, generation):
+            board.owner, board.generation = owner, generation
+        case PoolOpened(date):
+            board.date = date
+        case PoolDayStarted() | PoolCarried():
+            pass  # they say what this board already holds; a fold that starts here reads them (carry.py)
+        case QueueDefined(queue, command_id):
+            _remember(board, command_id)
+            board.queues[queue.id] = queue
+        case PolicyChosen(policy, command_id):
+            _remember(board, command_id)
+            board.policy_name = policy
+            board.reindex()
+        case CommandRefused(command_id, reason):
+            if reason != "EXPIRED":  # the same order may be sent again, in time
+                _remember(board, command_id)
+        case TimerElapsed(queue=queue, interval_end=end):
+            board.finalities.pop((queue, end), None)
+        case _:
+            assert_never(event)
+
+
+def _remember(board: Board, command_id: str) -> None:
+    if not command_id:
+        return
+    board.commands[command_id] = None
+    if len(board.commands) > COMMANDS_KEPT:
+        del board.commands[next(iter(board.commands))]
+
+
+def _contact_observed(board: Board, event: ContactObserved) -> None:
+    board.last_seen = (event.source, event.version)
+    contact = board.contacts.get(event.source.removeprefix(board.stream("contact", "")))
+    if contact:
+        contact.version = event.version
+
+
+def _waiting(board: Board, event: ContactWaiting) -> None:
+    source, version = board.last_seen
+    contact = Contact(
+        id=event.contact,
+        version=version if source == board.stream("contact", event.contact) else 0,
+        leg=event.leg,
+        queue=event.queue,
+        channel=event.channel,
+        priority=event.priority,
+        credit_ms=event.credit_ms,
+        queued_at=event.queued_at,
+        arrived_at=event.arrived_at,
+        required=event.required_skills,
+        preferred_agent=event.preferred_agent,
+    )
+    board.contacts[contact.id] = contact
+    board.lines.wait(contact, board.agents.values())
+    end = (event.queued_at // QUARTER_MS + 1) * QUARTER_MS
+    board.finalities.setdefault((event.queue, end), (event.queue, end, board.queue(event.queue).threshold_ms))
+
+
+def _offered(board: Board, event: ContactOffered, at: int) -> None:
+    contact, agent = board.contacts[event.contact], board.agents[event.agent]
+    board.lines.stop_waiting(contact)
+    contact.phase, contact.offer_id, contact.attempts = Phase.OFFERED, event.offer_id, event.attempt
+    contact.agent, contact.team = event.agent, event.team
+    contact.offered_at, contact.expires_at = at, event.expires_at
+    board.offers[event.offer_id] = event.contact
+    agent.offers[event.offer_id] = event.channel
+    board.lines.update(agent)
+
+
+def _let_go(board: Board, event: OfferDeclined | OfferExpired) -> None:
+    board.agents[event.agent].declined[event.contact] = None
+    board.contacts[event.contact].declined_by[event.agent] = None
+    _wait_again(board, event.offer_id)
+
+
+def _wait_again(board: Board, offer_id: str) -> None:
+    """The offer is over and the contact waits again, at the head: it has had an attempt."""
+    contact = board.contacts[board.offers.pop(offer_id)]
+    agent = board.agents[contact.agent]
+    del agent.offers[offer_id]
+    board.lines.update(agent)
+    contact.phase, contact.offer_id, contact.agent, contact.team = Phase.WAITING, "", "", ""
+    contact.offered_at = contact.expires_at = 0
+    board.lines.wait(contact, board.agents.values())
+
+
+def _assigned(board: Board, event: ContactAssigned, at: int) -> None:
+    agent, contact = board.agents[event.agent], board.contacts[event.contact]
+    del board.offers[event.offer_id]
+    del agent.offers[event.offer_id]
+    agent.work[leg_key(event.contact, event.leg)] = Work(event.contact, event.leg, event.queue, event.channel)
+    agent.idle_since = at
+    contact.phase, contact.assigned_at, contact.expires_at = Phase.ASSIGNED, event.accepted_at, 0
+    board.lines.update(agent)
+
+
+def _gone(board: Board, contact: Contact) -> None:
+    board.lines.stop_waiting(contact)
+    for agent in contact.declined_by:
+        del board.agents[agent].declined[contact.id]
+
+
+def _forgive(board: Board, agent: Agent) -> None:
+    """What the agent let go may be offered to it again."""
+    for contact in agent.declined:
+        del board.contacts[contact].declined_by[agent.id]
+    agent.declined = {}
+
+
+def _released(board: Board, event: CapacityReleased, at: int) -> None:
+    agent = board.agents[event.agent]
+    del agent.work[leg_key(event.contact, event.leg)]
+    agent.idle_since = at
+    board.lines.update(agent)
+
+
+def _agent_observed(board: Board, event: AgentObserved, at: int) -> None:
+    """Only joining makes an agent known: late facts of one that was released must not bring it back (rule 24)."""
+    fact = event.fact
+    if isinstance(fact, seen.JoinedPool) and fact.pool == board.pool:
+        _joined(board, fact, at)
+    agent = board.agents.get(event.source.removeprefix(board.stream("agent", "")))
+    if agent is None:
+        return
+    agent.version = event.version
+    if isinstance(fact, seen.AgentReady):
+        _forgive(board, agent)
+    if _change(agent, fact, at):
+        board.lines.requalify(agent)
+    else:
+        board.lines.update(agent)
+
+
+def _joined(board: Board, fact: seen.JoinedPool, at: int) -> None:
+    agent = board.agents.setdefault(fact.agent, Agent(fact.agent, idle_since=at))
+    agent.team, agent.skills, agent.capacity = fact.team, dict(fact.skills), fact.capacity
+    agent.queues, agent.leaving, agent.to_pool = fact.queues, False, ""
+    agent.checked_in, agent.ready = fact.checked_in, fact.ready
+
+
+def _change(agent: Agent, fact: seen.AgentFact, at: int) -> bool:
+    """Apply ``fact``; true when it may change which lines the agent serves."""
+    match fact:
+        case seen.JoinedPool():
+            return True
+        case seen.SkillsAssigned(skills=skills):
+            agent.skills = dict(skills)
+            return True
+        case seen.TeamAssigned(team=team):
+            agent.team = team
+        case seen.CapacitySet(capacity=capacity):
+            agent.capacity = capacity
+        case seen.WrapUpStarted(contact=contact, leg=leg):
+            if work := agent.work.get(leg_key(contact, leg)):
+                work.wrap_up = True
+        case seen.WorkEnded() | seen.WrapUpEnded() | seen.Irrelevant():
+            pass  # CapacityReleased follows where a place was held
+        case _:
+            _change_presence(agent, fact, at)
+    return False
+
+
+def _change_presence(
+    agent: Agent,
+    fact: seen.AgentCheckedIn
+    | seen.AgentReady
+    | seen.AgentNotReady
+    | seen.AgentCheckedOut
+    | seen.PoolLeaveRequested,
+    at: int,
+) -> None:
+    match fact:
+        case seen.AgentCheckedIn():
+            agent.checked_in = True
+        case seen.AgentReady():
+            agent.idle_since = agent.idle_since if agent.ready else at
+            agent.ready = True
+        case seen.AgentNotReady():
+            agent.ready = False
+        case seen.AgentCheckedOut():
+            agent.checked_in = agent.ready = False
+        case seen.PoolLeaveRequested(to=to):
+            agent.leaving, agent.to_pool = True, to
+        case _:
+            assert_never(fact)
