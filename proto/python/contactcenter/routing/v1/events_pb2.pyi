@@ -172,7 +172,9 @@ class _CarriedContactStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_C
     CARRIED_CONTACT_STATE_ASSIGNED: _CarriedContactState.ValueType  # 3
     """It is assigned, not connected yet."""
     CARRIED_CONTACT_STATE_CONNECTED: _CarriedContactState.ValueType  # 4
-    """It is connected and holds capacity."""
+    """Its leg holds capacity of its agent, whether or not it still stands in the queue."""
+    CARRIED_CONTACT_STATE_WRAP_UP: _CarriedContactState.ValueType  # 5
+    """As CONNECTED, and its agent is in wrap-up."""
 
 class CarriedContactState(_CarriedContactState, metaclass=_CarriedContactStateEnumTypeWrapper):
     """Where a carried contact stands."""
@@ -186,7 +188,9 @@ CARRIED_CONTACT_STATE_OFFERED: CarriedContactState.ValueType  # 2
 CARRIED_CONTACT_STATE_ASSIGNED: CarriedContactState.ValueType  # 3
 """It is assigned, not connected yet."""
 CARRIED_CONTACT_STATE_CONNECTED: CarriedContactState.ValueType  # 4
-"""It is connected and holds capacity."""
+"""Its leg holds capacity of its agent, whether or not it still stands in the queue."""
+CARRIED_CONTACT_STATE_WRAP_UP: CarriedContactState.ValueType  # 5
+"""As CONNECTED, and its agent is in wrap-up."""
 Global___CarriedContactState: _TypeAlias = CarriedContactState  # noqa: Y015
 
 @_typing.final
@@ -535,6 +539,7 @@ class PoolCarried(_message.Message):
     GENERATION_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
     TIME_ZONE_FIELD_NUMBER: _builtins.int
+    COMMAND_IDS_FIELD_NUMBER: _builtins.int
     carry_id: _builtins.str
     """The carry."""
     piece: _builtins.int
@@ -567,6 +572,10 @@ class PoolCarried(_message.Message):
     def position(self) -> Global___InboxPosition:
         """How far the inbox has been read."""
 
+    @_builtins.property
+    def command_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The ids of the last commands, oldest first: a repeat of one has no effect."""
+
     def __init__(
         self,
         *,
@@ -580,10 +589,11 @@ class PoolCarried(_message.Message):
         generation: _builtins.int = ...,
         position: Global___InboxPosition | None = ...,
         time_zone: _builtins.str = ...,
+        command_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "carry_id", b"carry_id", "contacts", b"contacts", "generation", b"generation", "piece", b"piece", "policies", b"policies", "position", b"position", "queues", b"queues", "time_zone", b"time_zone", "timers", b"timers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "carry_id", b"carry_id", "command_ids", b"command_ids", "contacts", b"contacts", "generation", b"generation", "piece", b"piece", "policies", b"policies", "position", b"position", "queues", b"queues", "time_zone", b"time_zone", "timers", b"timers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
