@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import os
 import signal
 import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import grpc
@@ -67,14 +69,31 @@ async def serve(
                 health.started = True
                 log.info("serving", http_port=settings.http_port if app else None, tasks=[name for name, _ in tasks])
                 await stop.wait()
+                _arm_watchdog()
                 deadline = time.monotonic() + STOP_WITHIN_S
                 log.info("stopping")
             await _end(running, drain, deadline)
     log.info("stopped")
 
 
+# Set by ``run``: in a process of its own a stop is final, in somebody's test it must not end the test.
+_own_process: ContextVar[bool] = ContextVar("own_process", default=False)
+
+
+def _arm_watchdog() -> None:
+    if _own_process.get():
+        asyncio.get_running_loop().call_later(STOP_WITHIN_S + 1, _give_up)
+
+
+def _give_up() -> None:
+    """What hangs now would hang for ever. To end like this is safe: it is what a crash does, and less than a kill."""
+    log.error("stopped_by_force", after_s=STOP_WITHIN_S + 1)
+    os._exit(1)
+
+
 def run(settings: KernelSettings, main: Callable[[], Coroutine[Any, Any, None]]) -> int:
     """Run ``main`` on uvloop with logging and telemetry; the exit code: 0 done, 1 crashed, 2 wrongly configured."""
+    _own_process.set(True)
     configure_logging(settings.service, settings.log_level)
     telemetry = start_telemetry(settings)
     try:

@@ -45,15 +45,15 @@ class Answered(Protocol):
 
 
 async def principal(request: Request) -> Principal:
-    """The verified caller (a dependency). Commands count against their tenant's rate, whatever becomes of them.
+    """The verified caller (a dependency). Commands count against the rate of the tenant they are for.
 
     Raises ``Unauthenticated``, ``Forbidden`` for a tenant in path or header that is not the token's, ``RateLimited``.
     """
     caller: Principal = await request.app.state.verifier.verify(bearer(request.headers.get("authorization")))
-    if request.method not in READS:
-        request.app.state.rate_limits.take(caller.tenant)
     for named in _tenants_named(request):
         caller = acting_for(caller, named)
+    if request.method not in READS:
+        request.app.state.rate_limits.take(caller.tenant)
     return caller
 
 

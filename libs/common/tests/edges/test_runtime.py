@@ -54,6 +54,7 @@ async def main():
         settings, app=app, tasks=[("work", work)], before=[say("before 1"), say("before 2")],
         drain=[say("drain"), *([stuck] if {stuck} else [])],
     )
+    await asyncio.sleep({hang})
 
 sys.exit(run(settings, main))
 """
@@ -69,8 +70,8 @@ def free_port():
 def start():
     started = []
 
-    def begin(port, *, work=3600, after="pass", stuck=False):
-        program = textwrap.dedent(PROGRAM).format(work=work, after=after, stuck=stuck)
+    def begin(port, *, work=3600, after="pass", stuck=False, hang=0):
+        program = textwrap.dedent(PROGRAM).format(work=work, after=after, stuck=stuck, hang=hang)
         path = os.pathsep.join(sys.path)
         process = subprocess.Popen(
             [sys.executable, "-c", program, str(port)],
@@ -171,6 +172,20 @@ async def test_a_drain_that_hangs_is_given_up_within_ten_seconds(start):
     assert "stopped_before_drained" in output
 
 
+@pytest.mark.slow
+async def test_what_hangs_after_a_stop_is_ended_by_force(start):
+    """A broker that is away must not keep a process from ending."""
+    port = free_port()
+    process = start(port, hang=3600)
+    await answering(port)
+    stopped_at = time.monotonic()
+    process.terminate()
+    _, output = await asyncio.to_thread(ended, process, 20)
+    assert time.monotonic() - stopped_at < 13
+    assert process.returncode == 1
+    assert "stopped_by_force" in output
+
+
 async def test_a_taken_port_is_one_clear_line_and_exit_code_2(start):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -194,7 +209,7 @@ async def test_a_slow_start_is_not_ready_and_takes_no_requests(issuer, serving):
         seen.append(app.state.health.started)
 
     async with serving(app, before=[before]) as http:
-        assert (await http.get("/readyz")).json()["started"] is True
+        await eventually(lambda: _ready(http, http.settings.http_port))
     assert seen == [False]
 
 
