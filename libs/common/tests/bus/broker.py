@@ -1,4 +1,4 @@
-"""A broker in memory: ordered partitions, committed offsets, eager rebalances; what the consumer's tests need of Kafka."""
+"""A broker in memory: ordered partitions, committed offsets, eager rebalances: what the tests need of Kafka."""
 
 from __future__ import annotations
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contactcenter.agent.v1 import events_pb2
-
 from switchlog.bus.consumer import Consumer
 from switchlog.bus.record import Raw, Received
 from switchlog.envelope import Cause, Codec, Row, StreamId, compose

@@ -1,4 +1,4 @@
-"""Never: dead letters, parked streams, and a bad deploy that halts and skips nothing (kernel rule 14; trust, Faults)."""
+"""Never: dead letters, parked streams, a bad deploy that halts and skips nothing (kernel rule 14; trust, Faults)."""
 
 from __future__ import annotations
 
