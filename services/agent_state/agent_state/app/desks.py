@@ -107,6 +107,9 @@ class Desks:
 
     # -- desks ---------------------------------------------------------------------------------------------------------
 
+    def __len__(self) -> int:
+        return sum(map(len, self._desks.values()))
+
     def heard(self, stream: StreamId) -> int:
         """The last version of an agent that this process was told of; a snapshot must not be older."""
         return self._heard.get(stream, 0)
