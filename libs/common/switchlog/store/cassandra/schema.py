@@ -6,22 +6,22 @@ from switchlog.store.rows import COLUMNS
 
 # A partition of the log is one bucket of a stream; its head is written by conditional batches only, never plainly.
 TABLES = {
-    "log": """(tenant text, stream text, bucket int, version int, head int static, last_batch text static,
+    "log": """(tenant text, stream text, bucket int, version bigint, head bigint static, last_batch text static,
         event_id text, batch_id text, command_id text, request_sha256 text, source text, type text, value blob,
         headers blob, recorded_at bigint, PRIMARY KEY ((tenant, stream, bucket), version))""",
     "bucket_hints": "(tenant text, stream text, bucket int, PRIMARY KEY ((tenant, stream)))",
-    "watermarks": "(tenant text, stream text, version int, lowered int, PRIMARY KEY ((tenant, stream)))",
+    "watermarks": "(tenant text, stream text, version bigint, lowered bigint, PRIMARY KEY ((tenant, stream)))",
     # marks and clears are only inserted, and dropped by the partition: the sweeper wades through no tombstones
     "mark_minutes": "(shard int, minute bigint, process text, PRIMARY KEY (shard, minute, process))",
     "marks": "(process text, minute bigint, tick bigint, at bigint, notes blob, PRIMARY KEY ((process, minute), tick))",
     "clears": "(process text, minute bigint, n bigint, ticks blob, PRIMARY KEY ((process, minute), n))",
-    "timers": """(tenant text, stream text, id text, version int, kind text, due_at bigint, slot bigint, payload blob,
+    "timers": """(tenant text, stream text, id text, version bigint, kind text, due_at bigint, slot bigint, payload blob,
         PRIMARY KEY ((tenant, stream), id))""",
-    "timers_due": """(slot bigint, due_at bigint, tenant text, stream text, id text, version int,
+    "timers_due": """(slot bigint, due_at bigint, tenant text, stream text, id text, version bigint,
         PRIMARY KEY (slot, due_at, tenant, stream, id))""",
     "timer_slots": "(shard int, slot bigint, PRIMARY KEY (shard, slot))",
     "views": "(name text, part text, key text, version bigint, value blob, PRIMARY KEY ((name, part), key))",
-    "seen": "(grp text, source text, version int, PRIMARY KEY ((grp, source)))",
+    "seen": "(grp text, source text, version bigint, PRIMARY KEY ((grp, source)))",
     "effects": "(id text PRIMARY KEY, request blob, result blob)",
     "effects_open": "(shard int, id text, request blob, PRIMARY KEY (shard, id))",
     "subject_keys": "(tenant text, subject text, wrapped blob, erased boolean, PRIMARY KEY ((tenant, subject)))",

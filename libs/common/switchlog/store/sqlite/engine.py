@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -67,19 +68,20 @@ class Writer:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
-        self._synced = True
+        self._synced, self._closed = True, False
         self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
         self._thread.start()
 
     async def do(self, work: Work[T], *, durable: bool = True) -> T:
         """What ``work`` returns, once committed. It may raise ``SwitchlogError`` before its first write only."""
-        if not self._thread.is_alive():
+        if self._closed:
             raise NotNow("STORE_CLOSED")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._jobs.put(Job(work, future, durable))
         return await future
 
     async def close(self) -> None:
+        self._closed = True
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
 
@@ -129,8 +131,9 @@ class Writer:
             self._synced = durable
 
     def _rollback(self) -> None:
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+        with suppress(sqlite3.Error):  # the next BEGIN would say so, and refuse its jobs
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
 
 
 class Readers:
@@ -138,6 +141,7 @@ class Readers:
 
     def __init__(self, connections: Iterable[sqlite3.Connection]) -> None:
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._closed = False
         self._threads = [
             threading.Thread(target=self._run, args=(connection,), name="sqlite-reader", daemon=True)
             for connection in connections
@@ -147,13 +151,14 @@ class Readers:
 
     async def do(self, work: Work[T]) -> T:
         """What ``work`` reads; raises ``NotNow`` when the file cannot be read now."""
-        if not self._threads[0].is_alive():
+        if self._closed:
             raise NotNow("STORE_CLOSED")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._jobs.put(Job(work, future))
         return await future
 
     async def close(self) -> None:
+        self._closed = True
         for _ in self._threads:
             self._jobs.put(None)
         for thread in self._threads:
