@@ -1,0 +1,182 @@
+"""Facts of a ticket to protobuf and back, and the contacts' facts this service listens to."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import cast
+
+from google.protobuf.message import Message
+
+from contactcenter.bus.v1.envelope_pb2 import Sealed
+from contactcenter.contact.v1.events_pb2 import ContactEvent
+from contactcenter.customer.v1.events_pb2 import CustomerEvent
+from contactcenter.ticket.v1 import events_pb2 as pb
+from switchlog.bus.record import Received
+from switchlog.envelope import Codec
+
+from .domain import events as domain
+from .domain.events import Kind, SealedText, Source, Status, TicketEvent, Visibility
+from .projections.contacts import ContactSeen
+
+TOPIC = "ticket.events.v1"
+
+
+def write(event: TicketEvent) -> Message:
+    """The topic's message with its fact set."""
+    return _write(event)
+
+
+def read(message: Message) -> TicketEvent | None:
+    """The event; ``None`` for facts that this version does not know."""
+    event = cast(pb.TicketEvent, message)
+    match event.WhichOneof("fact"):
+        case "ticket_opened":
+            return _read_opened(event.ticket_opened)
+        case "ticket_assigned":
+            given = event.ticket_assigned
+            return domain.TicketAssigned(given.ticket, given.agent, given.team, given.from_agent)
+        case "ticket_commented":
+            said = event.ticket_commented
+            visibility = Visibility(_word(pb.CommentVisibility.Name(said.visibility), "COMMENT_VISIBILITY_"))
+            return domain.TicketCommented(said.ticket, said.comment_id, visibility, _open(said.body), said.author)
+        case "status_changed":
+            moved = event.status_changed
+            before, after = read_status(moved.from_status), read_status(moved.to_status)
+            return domain.StatusChanged(moved.ticket, before, after, moved.reason)
+        case "ticket_resolved":
+            solved = event.ticket_resolved
+            return domain.TicketResolved(solved.ticket, solved.resolution, solved.resolved_by)
+        case "ticket_reopened":
+            return domain.TicketReopened(event.ticket_reopened.ticket, event.ticket_reopened.reason)
+        case "ticket_closed":
+            return domain.TicketClosed(event.ticket_closed.ticket, event.ticket_closed.reason)
+        case _:
+            return None
+
+
+CODEC: Codec[TicketEvent] = Codec("ticketing", TOPIC, pb.TicketEvent, write, read)
+
+
+def read_contact(received: Received) -> ContactSeen:
+    """What a contact's fact adds to what is known of it here."""
+    event = received.parse(ContactEvent)
+    match event.WhichOneof("fact"):
+        case "contact_started":
+            return ContactSeen(customer_ref=event.contact_started.customer_ref)
+        case "contact_queued":
+            return ContactSeen(queue=event.contact_queued.queue)
+        case "agent_connected":
+            return ContactSeen(agent=event.agent_connected.agent)
+        case _:
+            return ContactSeen()
+
+
+def read_erased(received: Received) -> str | None:
+    """The reference of a customer who was erased."""
+    event = received.parse(CustomerEvent)
+    return event.meta.stream.removeprefix("customer-") if event.WhichOneof("fact") == "customer_erased" else None
+
+
+def read_status(value: int) -> Status:
+    """Raises ``ValueError`` for one that is not known here."""
+    return Status(_word(pb.TicketStatus.Name(cast(pb.TicketStatus.ValueType, value)), "TICKET_STATUS_"))
+
+
+def status_value(status: Status) -> pb.TicketStatus.ValueType:
+    return pb.TicketStatus.Value(f"TICKET_STATUS_{status.name}")
+
+
+@singledispatch
+def _write(event: TicketEvent) -> pb.TicketEvent:
+    raise TypeError(f"no fact for {type(event).__name__}")
+
+
+@_write.register
+def _(event: domain.TicketOpened) -> pb.TicketEvent:
+    fact = pb.TicketOpened(
+        ticket=event.ticket,
+        contact=event.contact,
+        customer_ref=event.customer_ref,
+        kind=pb.TicketKind.Value(f"TICKET_KIND_{event.kind.name}"),
+        priority=event.priority,
+        subject=_sealed(event.subject),
+        body=_sealed(event.body) if event.body is not None else None,
+        department=event.department,
+        opened_by=event.opened_by,
+        source=pb.TicketSource.Value(f"TICKET_SOURCE_{event.source.name}"),
+        queue=event.queue,
+    )
+    return pb.TicketEvent(ticket_opened=fact)
+
+
+@_write.register
+def _(event: domain.TicketAssigned) -> pb.TicketEvent:
+    fact = pb.TicketAssigned(ticket=event.ticket, agent=event.agent, team=event.team, from_agent=event.from_agent)
+    return pb.TicketEvent(ticket_assigned=fact)
+
+
+@_write.register
+def _(event: domain.TicketCommented) -> pb.TicketEvent:
+    fact = pb.TicketCommented(
+        ticket=event.ticket,
+        comment_id=event.comment_id,
+        visibility=pb.CommentVisibility.Value(f"COMMENT_VISIBILITY_{event.visibility.name}"),
+        body=_sealed(event.body),
+        author=event.author,
+    )
+    return pb.TicketEvent(ticket_commented=fact)
+
+
+@_write.register
+def _(event: domain.StatusChanged) -> pb.TicketEvent:
+    fact = pb.StatusChanged(
+        ticket=event.ticket,
+        from_status=status_value(event.from_status),
+        to_status=status_value(event.to_status),
+        reason=event.reason,
+    )
+    return pb.TicketEvent(status_changed=fact)
+
+
+@_write.register
+def _(event: domain.TicketResolved) -> pb.TicketEvent:
+    fact = pb.TicketResolved(ticket=event.ticket, resolution=event.resolution, resolved_by=event.resolved_by)
+    return pb.TicketEvent(ticket_resolved=fact)
+
+
+@_write.register
+def _(event: domain.TicketReopened) -> pb.TicketEvent:
+    return pb.TicketEvent(ticket_reopened=pb.TicketReopened(ticket=event.ticket, reason=event.reason))
+
+
+@_write.register
+def _(event: domain.TicketClosed) -> pb.TicketEvent:
+    return pb.TicketEvent(ticket_closed=pb.TicketClosed(ticket=event.ticket, reason=event.reason))
+
+
+def _read_opened(fact: pb.TicketOpened) -> domain.TicketOpened:
+    return domain.TicketOpened(
+        fact.ticket,
+        fact.customer_ref,
+        Kind(_word(pb.TicketKind.Name(fact.kind), "TICKET_KIND_")),
+        fact.priority,
+        _open(fact.subject),
+        _open(fact.body) if fact.HasField("body") else None,
+        fact.opened_by,
+        Source(_word(pb.TicketSource.Name(fact.source), "TICKET_SOURCE_")),
+        fact.contact,
+        fact.queue,
+        fact.department,
+    )
+
+
+def _word(name: str, prefix: str) -> str:
+    return name.removeprefix(prefix).lower()
+
+
+def _sealed(text: SealedText) -> Sealed:
+    return Sealed(key_id=text.key_id, nonce=text.nonce, ciphertext=text.ciphertext)
+
+
+def _open(sealed: Sealed) -> SealedText:
+    return SealedText(sealed.key_id, sealed.nonce, sealed.ciphertext)

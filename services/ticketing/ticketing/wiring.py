@@ -1,0 +1,76 @@
+"""Puts the service together: the only file that knows every room."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+from contactcenter.customer.v1.service_pb2_grpc import CustomerServiceStub
+from switchlog import rpc, runtime
+from switchlog.auth.verifier import verifier_from
+from switchlog.bus.tail import Tail
+from switchlog.envelope import StreamId
+from switchlog.kernel import open_kernel
+from switchlog.web import create_app
+
+from . import wire
+from .adapters.customers import SealerOf, subject_keys
+from .api import tickets as api
+from .app.handlers import Tickets
+from .app.reading import Reading
+from .bus import consumers
+from .config import SERVICE, Settings
+from .domain.decide import TICKET
+from .projections.contacts import ContactsView
+from .projections.tickets import TicketsView
+from .rpc.tickets import ticket_servicer
+
+TOPICS = {"ticket": wire.TOPIC}
+
+
+async def run(settings: Settings) -> None:
+    """All roles in one process, until asked to stop."""
+    async with AsyncExitStack() as stack:
+        kernel = await stack.enter_async_context(open_kernel(settings.kernel, topics=TOPICS))
+        channel = rpc.channel(settings.kernel.owners["customers"], kernel.tokens, settings=settings.kernel)
+        stack.push_async_callback(channel.close)
+        keys = subject_keys(CustomerServiceStub(channel))
+        views, sealer = kernel.store.views, SealerOf(keys)
+        contacts, listed = ContactsView(views), TicketsView(views)
+        tickets = Tickets(kernel.writer(TICKET, wire.CODEC), contacts, sealer)
+        reading = Reading(tickets, kernel.store.events, wire.CODEC, sealer, listed)
+        knowing = kernel.consumer(
+            consumers.GROUP_CONTACTS, ["contact.events.v1"], consumers.contacts_handler(contacts, wire.read_contact)
+        )
+        listing = kernel.consumer(consumers.GROUP_TICKETS, [wire.TOPIC], consumers.tickets_handler(listed, wire.CODEC))
+        forget = Tail(
+            settings.kernel.kafka_bootstrap, ["customer.events.v1"], consumers.forgetter(keys, wire.read_erased)
+        )
+        app = create_app(
+            SERVICE,
+            routers=[api.routes(tickets, reading)],
+            verifier=verifier_from(settings.kernel),
+            settings=settings.kernel,
+            ready=kernel.ready,
+        )
+        await runtime.serve(
+            settings.kernel,
+            app=app,
+            servicers=[ticket_servicer(tickets, reading), kernel.event_log()],
+            tasks=[
+                ("contacts", knowing.run),
+                ("projections", listing.run),
+                ("erasures", forget.run),
+                ("relay", kernel.sweeper()),
+            ],
+            drain=[kernel.drain],
+        )
+
+
+async def relay(settings: Settings, tenant: str, stream: str, first: int) -> None:
+    """The ``relay`` role alone, or (with ``stream``) one stream published again from version ``first``."""
+    async with open_kernel(settings.kernel, topics=TOPICS) as kernel:
+        if stream:
+            await kernel.republish(StreamId(tenant, stream), first)
+            await kernel.drain()
+        else:
+            await runtime.serve(settings.kernel, tasks=[("relay", kernel.sweeper())], drain=[kernel.drain])
