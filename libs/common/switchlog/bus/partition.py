@@ -97,7 +97,7 @@ class Partition:
         return [self._queue.popleft() for _ in range(min(SLICE, len(self._queue)))]
 
     def _leave_if_closing(self) -> None:
-        if self._closing.is_set():
+        if self._closing.is_set() or self._quarantine.halted:
             raise Leaving
 
     # --- one by one ----------------------------------------------------------------------------------------------
@@ -147,6 +147,7 @@ class Partition:
             self._convict(as_raw(received), received, error)
 
     async def _attempt(self, received: Received) -> None:
+        self._leave_if_closing()
         done = partial(self._done, received.offset)
         if self._quarantine.idle or not await self._laid_aside(received, done):
             if await self._applier.one(received):

@@ -64,6 +64,11 @@ class Quarantine:
         """No stream is laid aside."""
         return not self._held and not (self.parking and self.parking.streams)
 
+    @property
+    def halted(self) -> bool:
+        """Nothing more is to be tried."""
+        return self._in_a_row >= self._halt_after
+
     def covers(self, key: str) -> bool:
         """Whether records of this stream are laid aside."""
         return key in self._held or (self.parking is not None and self.parking.covers(key))
@@ -73,7 +78,7 @@ class Quarantine:
         self._in_a_row += 1
         where = {"topic": raw.topic, "partition": raw.partition, "offset": raw.offset}
         log.error("record_poison", reason=error.reason, detail=error.detail[:300], in_a_row=self._in_a_row, **where)
-        if self._in_a_row >= self._halt_after:
+        if self.halted:
             raise Halted(f"{self._in_a_row} poison records in a row, the last {error} at {where}")
         verdict = Verdict(raw, received, error, done)
         if not _buries(verdict):
