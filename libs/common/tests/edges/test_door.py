@@ -142,6 +142,7 @@ async def test_an_honest_gzip_body_is_read(http):
         (zlib.compress(b"{}"), "br"),
         (b"x", "gzip, gzip"),
     ],
+    ids=["not gzip", "cut off", "brotli", "twice"],
 )
 async def test_a_broken_or_unknown_encoding_is_400(http, content, encoding):
     answered = await http.post("/v1/notes", content=content, headers=JSON | {"content-encoding": encoding})
