@@ -17,6 +17,7 @@ from switchlog.errors import NotNow
 from switchlog.log import get_logger
 
 MAX_BATCH_BYTES = 512 * 1024
+START_S = 5.0
 FLUSH_S = 1.0
 RECORD_OVERHEAD = 128  # key, lengths and the header names' lengths of one record, generously
 
@@ -56,14 +57,15 @@ class Line:
 class KafkaOutlet:
     """Kernel rule 12: after any failed acknowledgement the producer is closed and another one made.
 
-    ``factory`` returns a producer that is not started: idempotent, acks=all, ``max_batch_size`` of 512 KiB.
+    ``factory`` returns a producer that is not started: idempotent, acks=all, ``max_batch_size`` of 512 KiB. After
+    ``acknowledge_s`` seconds of silence a new connection does better than waiting on for the old one's retransmissions.
     """
 
-    def __init__(self, factory: Callable[[], Any], *, acknowledge_s: float = 30.0) -> None:
+    def __init__(self, factory: Callable[[], Any], *, acknowledge_s: float = 6.0) -> None:
         self._factory = factory
         self._acknowledge_s = acknowledge_s
         self._line: Line | None = None
-        self._making = asyncio.Lock()
+        self._making: asyncio.Task[Line] | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self.producers_made = 0
 
@@ -84,6 +86,8 @@ class KafkaOutlet:
 
     async def close(self) -> None:
         """Close the producer; what is not acknowledged will be sent again by whoever comes next."""
+        if self._making is not None:
+            await asyncio.wait([self._making])
         if self._line is not None:
             self._throw_away(self._line)
         await asyncio.gather(*self._closing, return_exceptions=True)
@@ -102,28 +106,21 @@ class KafkaOutlet:
     async def _sent(self, topic: str, records: Sequence[Record]) -> int:
         """How many of ``records``, all of one partition, made the first batch and are acknowledged."""
         line = self._line or await self._made()
-        try:
-            partition = await self._partition(line, topic, records[0].key)
-            sent, acknowledged = await _given(line.producer, topic, partition, records)
-        except KafkaError as error:
-            if not error.retriable:
-                self._throw_away(line)
-            raise
-        await self._acknowledged(line, acknowledged)
-        return sent
-
-    async def _acknowledged(self, line: Line, acknowledged: asyncio.Future[Any]) -> None:
-        line.owed.add(acknowledged)
+        acknowledged: asyncio.Future[Any] | None = None
         try:
             async with asyncio.timeout(self._acknowledge_s):
+                partition = await self._partition(line, topic, records[0].key)
+                sent, acknowledged = await _given(line.producer, topic, partition, records)
+                line.owed.add(acknowledged)
                 # shielded: the producer's own bookkeeping hangs on this future, whoever loses patience with it
                 await asyncio.shield(acknowledged)
-        except (KafkaError, OSError):
-            self._throw_away(line)
-            raise
+                return sent
         except TimeoutError as error:
             self._throw_away(line)
             raise ConnectionError("no acknowledgement in time") from error
+        except (KafkaError, OSError):
+            self._throw_away(line)
+            raise
         finally:
             line.owed.discard(acknowledged)
 
@@ -135,17 +132,24 @@ class KafkaOutlet:
         return (hashed(key) & 0x7FFFFFFF) % count
 
     async def _made(self) -> Line:
-        async with self._making:
-            if self._line is None:
-                producer = self._factory()
-                try:
-                    await producer.start()
-                except BaseException:
-                    await producer.stop()
-                    raise
-                self.producers_made += 1
-                self._line = Line(producer)
-            return self._line
+        """One attempt at a time, whose outcome all share: streams by the hundred may wait for a broker."""
+        if self._making is None:
+            self._making = asyncio.get_running_loop().create_task(self._make())
+        return await asyncio.shield(self._making)
+
+    async def _make(self) -> Line:
+        producer = self._factory()
+        try:
+            async with asyncio.timeout(START_S):
+                await producer.start()
+        except BaseException:
+            await producer.stop()
+            raise
+        finally:
+            self._making = None
+        self.producers_made += 1
+        self._line = Line(producer)
+        return self._line
 
     def _throw_away(self, line: Line) -> None:
         if self._line is line:

@@ -73,7 +73,9 @@ async def under_load(server: Server, path: Path, acknowledge_s: float) -> AsyncI
     counts = await asyncio.gather(*running)
     began = time.perf_counter()
     assert await relay.drain(20), "the backlog must be drained within 20 s"
-    print(f"{sum(counts)} commands, slowest {load.slowest * 1e3:.0f} ms, drained in {time.perf_counter() - began:.1f} s")
+    print(
+        f"{sum(counts)} commands, slowest {load.slowest * 1e3:.0f} ms, drained in {time.perf_counter() - began:.1f} s"
+    )
     check(await everything(server, sum(counts)), dict(zip([f"s{n}" for n in range(STREAMS)], counts, strict=True)))
     await relay.close()
     await store.close()

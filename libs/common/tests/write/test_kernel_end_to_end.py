@@ -73,7 +73,7 @@ async def mirroring(kernel: Kernel, group: str) -> AsyncIterator[list[float]]:
 
 async def until(condition, seconds: float = 10) -> None:
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110
+        while not condition():
             await asyncio.sleep(0.01)
 
 
@@ -141,7 +141,7 @@ async def test_from_command_to_the_reactions_append_takes_milliseconds(topics: N
             for n in range(120):
                 began, known = time.perf_counter(), len(mirrored)
                 await tallies.execute(stream(), Count("a"), cause(f"c{n}"))
-                while len(mirrored) == known:  # noqa: ASYNC110
+                while len(mirrored) == known:
                     await asyncio.sleep(0)
                 took.append(mirrored[-1] - began)
         took = sorted(took[20:])

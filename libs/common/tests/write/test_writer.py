@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from switchlog.clock import ManualClock
-from switchlog.envelope import MAX_BATCH_EVENTS, Row, Source, StreamId
+from switchlog.envelope import MAX_BATCH_EVENTS, Row, Source, StreamId, compose
 from switchlog.errors import NotNow, OutcomeUnknown, Rejected, VersionConflict
 from switchlog.folds import BrokenLog
 from switchlog.store.memory import Fault, MemoryStore
@@ -199,8 +199,10 @@ async def test_an_outcome_that_stays_unknown_is_never_called_a_failure() -> None
         await bench.do(Count("a"), "c1")
     bench.store.faults.coming.clear()
     bench.store.faults.land()
+    reads = bench.events.calls.count("read")
     assert await bench.do(Count("a"), "c1") == Answer(stream(), 1, repeated=True)
     assert len(await bench.log()) == 1
+    assert bench.events.calls.count("read") == reads + 1, "the fold was thrown away"
 
 
 async def test_a_store_that_hangs_costs_callers_their_deadline_and_no_more() -> None:
@@ -264,15 +266,14 @@ async def test_the_last_256_commands_are_remembered(bench: Bench) -> None:
 
 async def test_a_batch_larger_than_the_window_is_recognised_when_it_landed_unseen(bench: Bench) -> None:
     """Rules 5 and 6 together: 300 commands in one append whose reply is lost and which somebody then wrote behind."""
-    other = bench.another()
-    await other.state(stream())
     bench.store.faults.coming.append(Fault.LATE)
     append = bench.store.events.append
 
     async def land_and_be_followed(*args: Any) -> Any:
         if bench.store.faults.late:
             bench.store.faults.land()
-            await append(stream(), 300, "b" * 32, bench_rows(300))
+            await append(stream(), 300, "b" * 32, strangers_rows(300))
+            raise VersionConflict(301)
         return await append(*args)
 
     bench.store.events.append = land_and_be_followed  # type: ignore[method-assign]
@@ -281,11 +282,24 @@ async def test_a_batch_larger_than_the_window_is_recognised_when_it_landed_unsee
     assert len(await bench.log()) == 301
 
 
-def bench_rows(after: int) -> list[Row]:
-    from switchlog.envelope import compose
-
+def strangers_rows(after: int) -> list[Row]:
+    """What another process appends."""
     decided = [(cause("stranger"), [Counted("stranger")])]
     return compose(stream(), after, decided, codec(), "b" * 32, 1_750_000_000_000)
+
+
+async def test_a_lost_reply_behind_which_another_wrote_is_a_lost_race(bench: Bench) -> None:
+    """Kernel rule 5: the row that stands bears another's batch id."""
+    bench.store.faults.coming.append(Fault.LOST_BEFORE_WRITE)
+    read_serial = bench.store.events.read_serial
+
+    async def somebody_was_faster(*args: Any) -> Any:
+        await bench.store.events.append(stream(), 0, "b" * 32, strangers_rows(0))
+        return await read_serial(*args)
+
+    bench.store.events.read_serial = somebody_was_faster  # type: ignore[method-assign]
+    assert await bench.do(Count("a"), "c1") == Answer(stream(), 2)
+    assert [fact.by for fact in await bench.facts()] == ["stranger", "a"]
 
 
 async def test_a_redelivered_fact_has_no_effect_however_long_ago_it_was(bench: Bench) -> None:
@@ -315,6 +329,13 @@ async def test_if_match_is_checked_against_the_version_the_command_would_meet(be
         await bench.do(Count("a"), "c3", expect=1)
     assert conflict.value.head == 2
     assert (await bench.do(Count("a"), "c2", expect=1)).repeated
+
+
+async def test_of_two_with_the_same_if_match_in_one_batch_one_wins(bench: Bench) -> None:
+    await bench.do(Count("a"), "c1")
+    calls = (bench.do(Count("a"), f"d{n}", expect=1) for n in range(2))
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [Answer, VersionConflict]
 
 
 async def test_state_is_the_fold_and_fresh_sees_other_processes(bench: Bench) -> None:
