@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-import stamina
 from jgo.maven import Artifact, MavenContext, PythonResolver
 
 from switchlog_local.errors import BadJar, NoNetwork
@@ -74,7 +73,10 @@ def _fetch_all(name: str, jars: list[Jar], context: MavenContext, say: Say) -> N
     say(f"{name}: fetching {len(missing)} of {len(jars)} jars")
     done, size, last = 0, 0, time.monotonic()
     with ThreadPoolExecutor(8) as pool:
-        for fetched in as_completed([pool.submit(_fetch, name, jar, context) for jar in missing]):
+        tasks = [pool.submit(_fetch, name, jar, context) for jar in missing]
+        for fetched in as_completed(tasks):
+            if fetched.exception():
+                pool.shutdown(wait=False, cancel_futures=True)
             done, size = done + 1, size + fetched.result().stat().st_size
             if time.monotonic() - last > 2 or done == len(missing):
                 say(f"{name}: {done} of {len(missing)} jars, {size / 1e6:.0f} MB")
@@ -84,10 +86,7 @@ def _fetch_all(name: str, jars: list[Jar], context: MavenContext, say: Say) -> N
 def _fetch(name: str, jar: Jar, context: MavenContext) -> Path:
     path = _place(jar, context)
     try:
-        for attempt in stamina.retry_context(on=OSError, attempts=3, timeout=60):
-            with attempt:
-                path.unlink(missing_ok=True)  # an interrupted fetch leaves half a file
-                _artifact(jar, context).resolve()
+        _resolve(_artifact(jar, context), path)
     except OSError as error:
         raise NoNetwork(
             f"{name}: jars are missing and the Maven registry can't be reached ({type(error).__name__}); "
@@ -97,6 +96,19 @@ def _fetch(name: str, jar: Jar, context: MavenContext) -> Path:
         path.unlink()
         raise BadJar(f"{name}: {jar} is not the file that the lock names by its sha256; it was thrown away")
     return path
+
+
+def _resolve(artifact: Artifact, path: Path) -> None:
+    """Three tries, a second apart; an interrupted one leaves half a file."""
+    for last in (False, False, True):
+        path.unlink(missing_ok=True)
+        try:
+            artifact.resolve()
+            return
+        except OSError:
+            if last:
+                raise
+            time.sleep(1)
 
 
 def _artifact(jar: Jar, context: MavenContext) -> Artifact:
