@@ -9,6 +9,7 @@ import asyncio
 import sys
 
 from contactcenter.agent.v1 import events_pb2
+from switchlog.bus import clients
 from switchlog.bus.consumer import Consumer
 from switchlog.bus.reaction import reaction
 from switchlog.bus.record import Received
@@ -39,7 +40,14 @@ async def main(bootstrap: str, topic: str, group: str, path: str, concurrency: i
     store = await open_store(StoreSettings(kind="sqlite", path=path), "testing")
     writer = Writer(store.events, DECIDER, CODEC, lambda *_: None, SystemClock())
 
+    handled = 0
+
     async def note(received: Received) -> None:
+        nonlocal handled
+        handled += 1
+        if handled == 1:
+            print("handling", flush=True)
+        await asyncio.sleep(0.002)
         text = received.parse(events_pb2.AgentEvent).agent_not_ready.reason
         target = StreamId(received.stream.tenant, f"note-{received.stream.name}")
         await reaction(writer, target, text, received, "note")
@@ -53,8 +61,9 @@ async def main(bootstrap: str, topic: str, group: str, path: str, concurrency: i
         healer=NoHoles(),
         parked=store.views,
         concurrency=concurrency,
+        # a killed member is given up after a second, so that a test may kill often
+        connect=lambda listener: clients.consumer(bootstrap, group, [topic], listener, session_timeout_ms=1_000),
     )
-    print("running", flush=True)
     await consumer.run()
 
 
