@@ -118,11 +118,11 @@ async def test_a_silent_node_is_not_now_within_a_second_and_back_in_ten(
     outcomes = await asyncio.gather(
         behind.events.append(stream, 1, rows[0].batch_id, rows),
         behind.events.head(stream),
-        behind.views.get("v", "p", "k"),
+        *(behind.views.get("v", "p", "k") for _ in range(600)),
         return_exceptions=True,
     )
-    assert [type(outcome) for outcome in outcomes] == [NotNow, NotNow, NotNow]
-    assert time.monotonic() - began < 1.0
+    assert {type(outcome) for outcome in outcomes} == {NotNow}
+    assert time.monotonic() - began < 1.3  # 0.9 s, and the time to start 600 requests on a busy machine
     proxy.flowing.set()
     began = time.monotonic()
     assert await patiently(lambda: behind.events.append(stream, 1, rows[0].batch_id, rows)) == 2

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from cassandra import ConsistencyLevel, OperationTimedOut, RequestExecutionException, Unavailable
-from cassandra.cluster import Cluster, ExecutionProfile, NoHostAvailable
+from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable
 from cassandra.connection import ConnectionBusy, ConnectionException
 from cassandra.policies import (
     ConstantReconnectionPolicy,
@@ -36,11 +36,13 @@ from switchlog.store.settings import StoreSettings
 IN_FLIGHT = 256
 WAITING = 4096
 TIMEOUT_S = 0.9
+MIN_TIMEOUT_S = 0.05
 FETCH_SIZE = 1000
 
 # `plain` writes and reads; `serial` reads what conditional writes decide; `condition` answers with column names; `scan`
 # may take long.
 PLAIN, SERIAL, CONDITION, SCAN = "plain", "serial", "condition", "scan"
+TIMEOUTS_S = {PLAIN: TIMEOUT_S, SERIAL: TIMEOUT_S, CONDITION: 2 * TIMEOUT_S, SCAN: 60.0}
 
 _NOTHING_WRITTEN = (NoHostAvailable, Unavailable, OverloadedErrorMessage, IsBootstrappingErrorMessage, ConnectionBusy)
 _UNKNOWN = (OperationTimedOut, RequestExecutionException, ConnectionException, ErrorMessage)
@@ -95,18 +97,32 @@ class Session:
         return batch
 
     async def _ask(self, statement: Any, arguments: Any, profile: str, send_before: float = float("inf")) -> list[Any]:
+        """Waiting for a slot counts: nobody learns later than the profile's time that a node is silent."""
+        deadline = time.monotonic() + TIMEOUTS_S[profile]
+        await self._slot(deadline)
+        try:
+            now = time.monotonic()
+            if now > send_before:
+                raise NotNow("STORE_BUSY", "its mark is too old to start under")
+            return await self._send(statement, arguments, profile, max(MIN_TIMEOUT_S, deadline - now))
+        finally:
+            self.slots.release()
+
+    async def _slot(self, deadline: float) -> None:
         if self.waiting >= WAITING:
             raise NotNow("STORE_BUSY", f"{WAITING} requests are waiting")
         self.waiting += 1
         try:
-            async with self.slots:
-                if time.monotonic() > send_before:
-                    raise NotNow("STORE_BUSY", "its mark is too old to start under")
-                return await self._send(statement, arguments, profile)
+            if self.slots.locked():
+                await asyncio.wait_for(self.slots.acquire(), deadline - time.monotonic())
+            else:
+                await self.slots.acquire()
+        except TimeoutError as error:
+            raise NotNow("STORE_BUSY", "no request could be sent in time") from error
         finally:
             self.waiting -= 1
 
-    async def _send(self, statement: Any, arguments: Any, profile: str) -> list[Any]:
+    async def _send(self, statement: Any, arguments: Any, profile: str, timeout_s: float) -> list[Any]:
         answered: asyncio.Future[list[Any]] = self.loop.create_future()
         rows: list[Any] = []
 
@@ -120,7 +136,7 @@ class Session:
         def failed(error: BaseException) -> None:
             _tell(self.loop, answered, partial(answered.set_exception, _translated(error)))
 
-        response = self.driver.execute_async(statement, arguments, execution_profile=profile)
+        response = self.driver.execute_async(statement, arguments, timeout=timeout_s, execution_profile=profile)
         response.add_callbacks(page, failed)
         return await answered
 
@@ -163,13 +179,12 @@ def connect(settings: StoreSettings, keyspace: str, retry: RetryPolicy) -> tuple
         control_connection_timeout=2.0,
         idle_heartbeat_interval=5,
         idle_heartbeat_timeout=2,
-        # the servers' clocks order plain writes: a client's clock may be an hour off
-        schema_event_refresh_window=-1,
+        schema_event_refresh_window=-1,  # nobody here looks at the schema
         topology_event_refresh_window=0,
     )
     try:
         driver = cluster.connect()
-        driver.use_client_timestamp = False
+        driver.use_client_timestamp = False  # the servers' clocks order plain writes: ours may be an hour off
         driver.default_fetch_size = FETCH_SIZE
         _create(driver, keyspace)
         driver.set_keyspace(keyspace)
@@ -182,23 +197,23 @@ def connect(settings: StoreSettings, keyspace: str, retry: RetryPolicy) -> tuple
 
 
 def _profiles(retry: RetryPolicy) -> dict[str, ExecutionProfile]:
-    def profile(level: int, timeout_s: float = TIMEOUT_S, **rest: Any) -> ExecutionProfile:
+    def profile(level: int, timeout_s: float, rows: Any = tuple_factory) -> ExecutionProfile:
         return ExecutionProfile(
             load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy()),
             retry_policy=retry,
             consistency_level=level,
             serial_consistency_level=ConsistencyLevel.LOCAL_SERIAL,
             request_timeout=timeout_s,
-            **{"row_factory": tuple_factory, **rest},
+            row_factory=rows,
         )
 
     quorum = ConsistencyLevel.LOCAL_QUORUM
     return {
-        "EXEC_PROFILE_DEFAULT": profile(quorum, 20.0),
-        PLAIN: profile(quorum),
-        SERIAL: profile(ConsistencyLevel.LOCAL_SERIAL),
-        CONDITION: profile(quorum, 2 * TIMEOUT_S, row_factory=dict_factory),
-        SCAN: profile(quorum, 60.0),
+        EXEC_PROFILE_DEFAULT: profile(quorum, 20.0),  # makes the tables
+        PLAIN: profile(quorum, TIMEOUTS_S[PLAIN]),
+        SERIAL: profile(ConsistencyLevel.LOCAL_SERIAL, TIMEOUTS_S[SERIAL]),
+        CONDITION: profile(quorum, TIMEOUTS_S[CONDITION], dict_factory),
+        SCAN: profile(quorum, TIMEOUTS_S[SCAN]),
     }
 
 
