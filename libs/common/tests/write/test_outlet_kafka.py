@@ -6,6 +6,7 @@ import asyncio
 import os
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from aiokafka.errors import KafkaError
@@ -13,7 +14,8 @@ from aiokafka.errors import KafkaError
 from switchlog.bus import clients
 from switchlog.clock import SystemClock
 from switchlog.envelope import Row, StreamId
-from switchlog.outlet import KafkaOutlet
+from switchlog.errors import NotNow
+from switchlog.outlet import KafkaOutlet, Record
 from switchlog.relay import Relay
 from switchlog.store.memory import MemoryStore
 from switchlog.writer import Writer
@@ -25,15 +27,31 @@ pytestmark = pytest.mark.kafka
 BOOTSTRAP = os.environ.get("KAFKA_BOOTSTRAP", "127.0.0.1:19092")
 
 
-@pytest.fixture
-async def topic() -> AsyncIterator[str]:
+@asynccontextmanager
+async def made(partitions: int, **config: str) -> AsyncIterator[str]:
     name = f"tally-{uuid.uuid4().hex[:8]}.events.v1"
-    await clients.ensure_topic(BOOTSTRAP, name, 3, {"max.message.bytes": "300000"}, replication=1)
+    await clients.ensure_topic(
+        BOOTSTRAP, name, partitions, {k.replace("_", "."): v for k, v in config.items()}, replication=1
+    )
     yield name
     admin = clients.admin(BOOTSTRAP)
     await admin.start()
     await admin.delete_topics([name])
     await admin.close()
+
+
+@pytest.fixture
+async def topic() -> AsyncIterator[str]:
+    """Three partitions that take batches of 300 kB."""
+    async with made(3, max_message_bytes="300000") as name:
+        yield name
+
+
+@pytest.fixture
+async def roomy() -> AsyncIterator[str]:
+    """One partition that takes 1 MiB, as ours do."""
+    async with made(1) as name:
+        yield name
 
 
 @pytest.fixture
@@ -95,18 +113,10 @@ async def test_partitions_are_those_of_the_default_partitioner(topic: str, outle
     assert len({partition for _, partition in places}) > 1
 
 
-async def test_a_batch_takes_as_many_rows_as_fit_512_kib(topic: str, outlet: KafkaOutlet) -> None:
+async def test_a_batch_takes_as_many_rows_as_fit_512_kib(roomy: str, outlet: KafkaOutlet) -> None:
     rows = await Stored().stored(10, text="x" * 60_000)
-    big = f"{topic}.big"
-    await clients.ensure_topic(BOOTSTRAP, big, 1, replication=1)
-    try:
-        assert await outlet.publish(big, b"acme/tally-1", rows) == 8
-        assert [record.value for record in await records(big, 8)] == [row.value for row in rows[:8]]
-    finally:
-        admin = clients.admin(BOOTSTRAP)
-        await admin.start()
-        await admin.delete_topics([big])
-        await admin.close()
+    assert await outlet.publish(roomy, b"acme/tally-1", rows) == 8
+    assert [record.value for record in await records(roomy, 8)] == [row.value for row in rows[:8]]
 
 
 async def test_after_a_refused_record_a_new_producer_goes_on(topic: str, outlet: KafkaOutlet) -> None:
@@ -119,6 +129,38 @@ async def test_after_a_refused_record_a_new_producer_goes_on(topic: str, outlet:
     assert await outlet.publish(topic, b"acme/tally-1", large[:1]) == 1
     assert outlet.producers_made == 2
     assert [record.value for record in await records(topic, 2)] == [small[0].value, large[0].value]
+
+
+async def test_what_is_in_no_log_is_sent_in_order_per_key(roomy: str, outlet: KafkaOutlet) -> None:
+    """Inbox items and compacted rows; more than one batch for one key, a deletion among them."""
+    sent = [Record(b"k%d" % (n % 5), b"x" * 30_000 if n % 7 else None, (("n", b"%d" % n),)) for n in range(60)]
+    await outlet.send(roomy, sent)
+    found = await records(roomy, 60)
+    for key in {record.key for record in sent}:
+        expected = [(record.value, record.headers) for record in sent if record.key == key]
+        assert [(one.value, tuple(one.headers)) for one in found if one.key == key] == expected
+
+
+async def test_what_cannot_be_sent_is_not_now() -> None:
+    nowhere = KafkaOutlet(lambda: clients.producer("127.0.0.1:1"))
+    with pytest.raises(NotNow, match="BUS_AWAY"):
+        await nowhere.send("t", [Record(b"k", b"v")])
+    await nowhere.close()
+
+
+async def test_many_streams_share_one_attempt_to_connect() -> None:
+    attempts: list[object] = []
+
+    def producer() -> object:
+        attempts.append(made := clients.producer("127.0.0.1:1"))
+        return made
+
+    nowhere, rows = KafkaOutlet(producer), await Stored().stored(1)
+    calls = (nowhere.publish("t", b"k%d" % n, rows) for n in range(100))
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert all(isinstance(outcome, KafkaError | OSError) for outcome in outcomes)
+    assert len(attempts) == 1
+    await nowhere.close()
 
 
 async def test_a_broker_that_is_away_is_an_error_and_the_next_pass_connects_anew() -> None:
