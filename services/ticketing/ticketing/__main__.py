@@ -29,7 +29,7 @@ def relay(*, stream: str = "", tenant: str = "", from_: int = 1) -> int:
     Parameters
     ----------
     stream
-        A stream such as contact-7f3c; without one the sweeper runs until stopped.
+        A stream such as ticket-7f3c; without one the sweeper runs until stopped.
     tenant
         The stream's tenant.
     from_

@@ -1,0 +1,1 @@
+"""HTTP for those who may read what was said."""

@@ -1,0 +1,1 @@
+"""What this service hears on the bus: no rule in here."""

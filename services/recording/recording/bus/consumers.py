@@ -1,0 +1,68 @@
+"""Handlers of the topics this service reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from switchlog.bus.consumer import Handler
+from switchlog.bus.record import Raw, Received, read_event
+from switchlog.bus.tail import Take
+from switchlog.envelope import Codec
+from switchlog.errors import Poison
+from switchlog.seal import SubjectKeys
+
+from ..app.ports import Line
+from ..app.reactions import LegBegan, LegEnded, Reactions
+from ..domain.events import RecordingEvent
+from ..projections.lines import LinesView
+from ..projections.recordings import RecordingsView
+
+GROUP_CONTACTS = "recording-contacts"
+GROUP_RECORDINGS = "recording-projections"
+
+
+def contacts_handler(
+    lines: LinesView, reactions: Reactions, read: Callable[[Received], str | Line | LegBegan | LegEnded | None]
+) -> Handler:
+    """A contact's facts in their order: its messages are kept before its leg's end asks for them."""
+
+    async def handle(received: Received) -> None:
+        match read(received):
+            case str(customer_ref):
+                await lines.started(received.stream, received.version, customer_ref)
+            case Line() as line:
+                await lines.said(received.stream, line)
+            case LegBegan() as began:
+                await reactions.when_leg_began(began, received)
+            case LegEnded() as ended:
+                await reactions.when_leg_ended(ended, received)
+            case None:
+                return
+
+    return handle
+
+
+def recordings_handler(recordings: RecordingsView, codec: Codec[RecordingEvent]) -> Handler:
+    """Own facts into the read model."""
+
+    async def handle(received: Received) -> None:
+        event = codec.read(received.parse(codec.message))
+        if event is not None:
+            await recordings.fold(received.stream, received.version, event)
+
+    return handle
+
+
+def forgetter(keys: SubjectKeys, read: Callable[[Received], str | None]) -> Take:
+    """Drops the key of an erased customer at once."""
+
+    def take(raw: Raw) -> None:
+        try:
+            received = read_event(raw)
+            customer_ref = read(received)
+        except Poison:
+            return
+        if customer_ref is not None:
+            keys.drop(received.stream.tenant, customer_ref)
+
+    return take

@@ -1,0 +1,1 @@
+"""The rule book of a recording: pure, no I/O, no clock."""

@@ -1,0 +1,1 @@
+"""gRPC: the same commands and queries as over HTTP."""
