@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from itertools import chain
 from typing import Generic, Protocol, TypeVar
 
 from google.protobuf.message import Message
@@ -105,7 +107,7 @@ class Row:
 
     @property
     def size(self) -> int:
-        return len(self.value) + sum(len(name) + len(value) for name, value in self.headers)
+        return len(self.value) + sum(map(len, chain.from_iterable(self.headers)))
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,7 @@ def parse(message: type[Message], value: bytes) -> Message:
         raise Poison("UNDECODABLE", str(error)) from error
 
 
+@lru_cache(maxsize=1024)
 def timestamp(milliseconds: int) -> str:
     """RFC 3339 in UTC with three decimals."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -208,17 +211,23 @@ def _stamp(meta: EventMeta, stream: StreamId, version: int, identity: str, cause
 def _headers(
     stream: StreamId, version: int, identity: str, kind: str, message: Message, cause: Cause, service: str, now: int
 ) -> Headers:
-    pairs = {
-        "ce_specversion": "1.0",
-        "ce_id": identity,
-        "ce_type": kind,
-        "ce_dataschema": message.DESCRIPTOR.full_name,
-        "ce_source": f"/switchlog/{service}",
-        "ce_subject": stream.name,
-        "ce_time": timestamp(now if cause.occurred_at is None else cause.occurred_at),
-        "ce_tenantid": stream.tenant,
-        "ce_streamversion": str(version),
-        "content-type": "application/protobuf",
-        "traceparent": cause.traceparent,
-    }
-    return tuple((name, value.encode()) for name, value in pairs.items() if value)
+    occurred_at = now if cause.occurred_at is None else cause.occurred_at
+    headers: Headers = (
+        ("ce_specversion", b"1.0"),
+        ("ce_id", identity.encode()),
+        ("ce_type", _encoded(kind)),
+        ("ce_dataschema", _encoded(message.DESCRIPTOR.full_name)),
+        ("ce_source", _encoded(f"/switchlog/{service}")),
+        ("ce_subject", stream.name.encode()),
+        ("ce_time", _encoded(timestamp(occurred_at))),
+        ("ce_tenantid", _encoded(stream.tenant)),
+        ("ce_streamversion", str(version).encode()),
+        ("content-type", b"application/protobuf"),
+    )
+    return (*headers, ("traceparent", cause.traceparent.encode())) if cause.traceparent else headers
+
+
+@lru_cache(maxsize=4096)
+def _encoded(text: str) -> bytes:
+    """For words that come again and again: equal ones share their bytes in memory too."""
+    return text.encode()

@@ -12,6 +12,7 @@ from switchlog.errors import Rejected
 # The same constant is published in contactcenter/bus/v1, for strangers who want to recompute ids.
 NS_SWITCHLOG = uuid.UUID("6f1e6f0c-3c1b-5d0e-9a52-0c7a1c5d7e11")
 
+_NAMESPACE = uuid_utils.UUID(NS_SWITCHLOG.hex)
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}\Z")
 
 
@@ -22,7 +23,7 @@ def new_id() -> str:
 
 def derived(*parts: str | int) -> str:
     """The id that ``parts`` always give (uuid5), in hex."""
-    return uuid.uuid5(NS_SWITCHLOG, "|".join(map(str, parts))).hex
+    return uuid_utils.uuid5(_NAMESPACE, "|".join(map(str, parts))).hex
 
 
 def event_id(tenant: str, stream: str, cause: str, n: int) -> str:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 from aiokafka.errors import KafkaError
@@ -41,8 +42,7 @@ class Record(NamedTuple):
 
     @property
     def size(self) -> int:
-        headers = sum(len(name) + len(value) for name, value in self.headers)
-        return len(self.key) + len(self.value or b"") + headers + RECORD_OVERHEAD
+        return len(self.key) + len(self.value or b"") + sum(map(len, chain(*self.headers))) + RECORD_OVERHEAD
 
 
 @dataclass(eq=False)

@@ -138,7 +138,7 @@ class Relay:
     async def drain(self, timeout_s: float = 5.0) -> bool:
         """Let the passes under way finish and save the watermarks; False when some did not make it in time."""
         end = asyncio.get_running_loop().time() + timeout_s
-        while (busy := self._busy()) and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110 - some only pause
+        while (busy := self._busy()) and asyncio.get_running_loop().time() < end:
             await asyncio.sleep(0.005)
         await self.save_watermarks()
         return not busy
