@@ -20,8 +20,6 @@ _SECRET_KEYS = frozenset(
     | {"text", "body", "plaintext", "message_text", "phone", "email", "address", "display_name", "caller", "ani"}
 )
 _SECRETS = re.compile(r"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*|(?<=ticket=)[\w-]+")
-# JSON escapes control characters below 0x20 and ensure_ascii everything from 0x80 on; DEL is left.
-_DEL = "\x7f"
 _QUIET = {
     "uvicorn": logging.WARNING,  # at INFO it writes paths with their query, and so tickets
     "aiokafka": logging.WARNING,
@@ -99,7 +97,7 @@ def withhold(_logger: object, _method: str, event: EventDict) -> EventDict:
 def one_line(_logger: object, _method: str, event: EventDict) -> str:
     """The event as one line of ASCII JSON: control characters are escaped, tokens and tickets withheld."""
     line = json.dumps(event, default=repr, ensure_ascii=True, separators=(",", ":"))
-    return _SECRETS.sub(WITHHELD, line.replace(_DEL, "\\u007f"))
+    return _SECRETS.sub(WITHHELD, line)
 
 
 def _add_service(service: str) -> structlog.types.Processor:

@@ -33,6 +33,7 @@ def test_the_raw_line_is_printable_ascii():
     stream = io.StringIO()
     configure_logging("testing", "DEBUG", stream)
     get_logger().info("x\x7f\u202e\x85", name_of_queue="客服\n")
+    assert "u007f" in stream.getvalue()
     assert all(0x20 <= ord(letter) < 0x7F for letter in stream.getvalue().removesuffix("\n"))
 
 

@@ -30,6 +30,7 @@ from switchlog.web import (
     cause_of,
     create_app,
     if_match,
+    problem_of,
     require,
 )
 
@@ -140,6 +141,11 @@ async def test_a_bug_is_answered_without_detail_and_logged(http, lines):
     [line] = [line for line in lines() if line["event"] == "request_failed"]
     assert (line["error"], line["route"]) == ("ValueError", "/v1/fail/{how}")
     assert line["trace_id"]
+
+
+def test_what_is_nobodys_error_says_nothing():
+    problem = problem_of(ValueError("phone 13800138000"))
+    assert (problem.status, problem.reason, problem.detail) == (500, "INTERNAL", "")
 
 
 async def test_later_says_when_to_come_back(http):
