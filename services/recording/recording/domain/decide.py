@@ -46,21 +46,14 @@ def decide(command: RecordingCommand, state: RecordingState, now: int) -> Sequen
             return [RecordingPlayed(leg.recording, by, reason)]
         case PlayRecording(), _:
             raise Rejected("NOT_STORED")
-        case PlaceHold(hold_id, by, reason), (Running() | Stored()):
-            new = hold_id not in state.holds
-            return [HoldPlaced(state.leg.recording, hold_id, by, reason)] if new else []
-        case LiftHold(hold_id, by), (Running() | Stored()):
-            return [HoldLifted(state.leg.recording, hold_id, by)] if hold_id in state.holds else []
-        case ((PlaceHold() | LiftHold()), Deleted()):
-            raise Rejected("DELETED")
-        case DeleteRecording(), Deleted():
-            return []
-        case DeleteRecording(), Running():
-            raise Rejected("NOT_STORED")
-        case DeleteRecording(rule, by), Stored(leg, holds=holds):
-            if holds:
-                raise Rejected("ON_HOLD", "lift its holds first")
-            return [RecordingDeleted(leg.recording, rule, by)]
+        case PlaceHold(hold_id, by, reason), _:
+            held = _holdable(state)
+            return [] if hold_id in held.holds else [HoldPlaced(held.leg.recording, hold_id, by, reason)]
+        case LiftHold(hold_id, by), _:
+            held = _holdable(state)
+            return [HoldLifted(held.leg.recording, hold_id, by)] if hold_id in held.holds else []
+        case DeleteRecording(), _:
+            return _deleted(command, state)
         case _:
             assert_never(command)
 
@@ -86,16 +79,16 @@ def evolve(state: RecordingState, event: RecordingEvent) -> RecordingState:
             assert_never(event)
 
 
-def _deleted(command: DeleteRecording, state: Running | Stored | Deleted) -> Sequence[RecordingEvent]:
+def _deleted(command: DeleteRecording, state: RecordingState) -> Sequence[RecordingEvent]:
     match state:
         case Deleted():
             return []
-        case Running():
-            raise Rejected("NOT_STORED")
         case Stored(holds=holds) if holds:
             raise Rejected("ON_HOLD", "lift its holds first")
         case Stored(leg):
             return [RecordingDeleted(leg.recording, command.rule, command.by)]
+        case _:
+            raise Rejected("NOT_STORED")
 
 
 def _started(command: StartRecording) -> RecordingStarted:
@@ -144,6 +137,12 @@ def _held(state: RecordingState) -> Running | Stored:
     if isinstance(state, Running | Stored):
         return state
     raise ValueError(f"a fact of a living recording in {type(state).__name__}")
+
+
+def _holdable(state: RecordingState) -> Running | Stored:
+    if isinstance(state, Running | Stored):
+        return state
+    raise Rejected("DELETED")
 
 
 RECORDING: Decider[RecordingCommand, RecordingState, RecordingEvent] = Decider(Unknown(), decide, evolve)

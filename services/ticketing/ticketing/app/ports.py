@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..domain.events import SealedText
+from ..domain.events import SealedText, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +32,29 @@ class Sealer(Protocol):
     async def open_text(self, tenant: str, customer_ref: str, field: str, sealed: SealedText) -> str | None:
         """``None`` once the customer is erased."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class TicketRow:
+    """``version`` is the ticket's own, for If-Match; times in epoch milliseconds."""
+
+    ticket: str
+    version: int
+    status: Status
+    kind: str
+    priority: int
+    contact: str
+    customer_ref: str
+    queue: str
+    opened_by: str
+    opened_at: int
+    changed_at: int
+    agent: str = ""
+    team: str = ""
+    comments: int = 0
+
+
+class TicketList(Protocol):
+    """Rows without any text, in order of tickets' ids."""
+
+    async def page(self, tenant: str, after: str, limit: int) -> list[TicketRow]: ...

@@ -12,9 +12,8 @@ from switchlog.store import EventStore
 
 from ..domain.events import TicketCommented, TicketEvent, TicketOpened
 from ..domain.state import Known
-from ..projections.tickets import TicketRow, TicketsView
 from .handlers import BODY, COMMENT, SUBJECT, Tickets
-from .ports import Sealer
+from .ports import Sealer, TicketList, TicketRow
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,7 @@ class Reading:
     events: EventStore
     codec: Codec[TicketEvent]
     sealer: Sealer
-    view: TicketsView
+    view: TicketList
 
     async def ticket(self, ticket: StreamId, caller: Principal) -> dict[str, Any]:
         """The ticket with its comments, opened. Raises ``NotFound``, ``Forbidden``."""

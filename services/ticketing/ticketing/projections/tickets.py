@@ -10,6 +10,7 @@ import msgspec
 from switchlog.envelope import StreamId
 from switchlog.store import ViewStore
 
+from ..app.ports import TicketRow
 from ..domain.events import (
     Status,
     StatusChanged,
@@ -23,26 +24,6 @@ from ..domain.events import (
 )
 
 VIEW = "tickets"
-
-
-@dataclass(frozen=True, slots=True)
-class TicketRow:
-    """``version`` is the ticket's own, for If-Match; times in epoch milliseconds."""
-
-    ticket: str
-    version: int
-    status: Status
-    kind: str
-    priority: int
-    contact: str
-    customer_ref: str
-    queue: str
-    opened_by: str
-    opened_at: int
-    changed_at: int
-    agent: str = ""
-    team: str = ""
-    comments: int = 0
 
 
 @dataclass(frozen=True)
