@@ -79,7 +79,11 @@ def test_a_reference_is_given_up_once_and_never_in_a_circle() -> None:
 def test_a_reference_that_was_given_up_is_erased_through_the_one_that_stands_for_it() -> None:
     given_up = customer.given(CustomerKnown("r2"), CustomersMerged("r1", "r2"))
     given_up.when(RequestErasure("e1", "root")).then_rejected("MERGED_ALREADY")
-    given_up.when(EraseAlong("e1", "root", "boss")).then(CustomerErased("r2", "e1", "root", "boss"))
+    given_up.when(EraseAlong("r1", "e1", "root", "boss")).then(CustomerErased("r2", "e1", "root", "boss"))
+
+
+def test_a_merge_that_stopped_half_way_takes_nobody_along() -> None:
+    known.when(EraseAlong("r0", "e1", "root", "boss")).then_nothing()
 
 
 def test_erasure_needs_two_different_admins() -> None:
@@ -103,7 +107,7 @@ def test_what_was_absorbed_is_remembered_after_erasure() -> None:
 
 def test_after_erasure_nothing_changes_any_more() -> None:
     """kernel rule 18"""
-    for again in (RequestErasure("e2", "x"), ApproveErasure("y"), EraseAlong("e2", "x", "y")):
+    for again in (RequestErasure("e2", "x"), ApproveErasure("y"), EraseAlong("r1", "e2", "x", "y")):
         erased.when(again).then_nothing()
     for late in (KnowCustomer("r1", PHONE), LinkIdentity(MAIL), Absorb("r2"), MergeInto("r2")):
         erased.when(late).then_rejected("ERASED")

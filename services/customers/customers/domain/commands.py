@@ -48,8 +48,9 @@ class ApproveErasure:
 
 @dataclass(frozen=True, slots=True)
 class EraseAlong:
-    """The customer that absorbed this one has been erased."""
+    """The customer ``kept_ref`` that absorbed this one has been erased."""
 
+    kept_ref: str
     request_id: str
     requested_by: str
     approved_by: str

@@ -104,8 +104,10 @@ def _merge(command: Absorb | MergeInto, known: Known) -> Sequence[CustomerEvent]
 def _erase(command: RequestErasure | ApproveErasure | EraseAlong, known: Known) -> Sequence[CustomerEvent]:
     ref = known.customer_ref
     match command, known.erasure:
-        case EraseAlong(request_id, requested_by, approved_by), _:
-            return [CustomerErased(ref, request_id, requested_by, approved_by)]
+        case EraseAlong(kept_ref, request_id, requested_by, approved_by), _:
+            # only if this one agrees that it was given up: a merge may have stopped half way
+            agreed = kept_ref == known.merged_into
+            return [CustomerErased(ref, request_id, requested_by, approved_by)] if agreed else []
         case _ if known.merged_into:
             raise Rejected("MERGED_ALREADY", "erase the reference that stands for this person")
         case RequestErasure(request_id, by, reason), None:

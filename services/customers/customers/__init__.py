@@ -1,0 +1,1 @@
+"""Who our customers are, without knowing them: references, keys and erasure."""

@@ -1,0 +1,1 @@
+"""HTTP: routes, schemas, and nothing that decides. Keys are given by gRPC only."""

@@ -1,0 +1,1 @@
+"""What is read from Kafka and by whom; no rule in here."""
