@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,7 +27,7 @@ from switchlog.bus import clients
 from switchlog.envelope import Cause, Codec, StreamId, compose
 from switchlog.outlet import KafkaOutlet
 from switchlog.store.settings import StoreSettings
-from switchlog.testing import TestIssuer, eventually
+from switchlog.testing import TestIssuer, eventually, free_port, own_store
 from switchlog.testing import test_settings as settings_for_tests
 
 pytestmark = pytest.mark.kafka
@@ -41,12 +40,6 @@ ANN = {
     "capacity": [{"channel": "chat", "slots": 2}],
     "wrap_up_s": 1,
 }
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass
@@ -107,12 +100,18 @@ class Running:
 
 
 @pytest.fixture
-async def running(tmp_path: Path) -> AsyncIterator[Running]:
+def store(tmp_path: Path) -> Iterator[StoreSettings]:
+    with own_store("agent_state", tmp_path) as settings:
+        yield settings
+
+
+@pytest.fixture
+async def running(store: StoreSettings) -> AsyncIterator[Running]:
     tenant = f"t{uuid.uuid4().hex[:12]}"
     issuer = TestIssuer(tenant=tenant)
     settings = settings_for_tests(
         "agent_state",
-        store=StoreSettings("sqlite", str(tmp_path)),
+        store=store,
         kafka_bootstrap=BOOTSTRAP,
         http_port=free_port(),
         grpc_port=free_port(),

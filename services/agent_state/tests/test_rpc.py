@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
@@ -18,7 +17,7 @@ from contactcenter.bus.v1.command_pb2 import CommandContext
 from contactcenter.contact.v1.types_pb2 import CHANNEL_CHAT
 from switchlog.errors import Forbidden, NotFound, Rejected
 from switchlog.rpc import channel, create_server
-from switchlog.testing import TestIssuer
+from switchlog.testing import TestIssuer, free_port
 from switchlog.testing import test_settings as settings_for_tests
 
 from .scene import TENANT, Scene
@@ -55,9 +54,7 @@ def scene() -> Scene:
 async def acting(scene: Scene) -> AsyncIterator[As]:
     """``acting("ann", "agent")`` is a client of that name and role."""
     issuer = TestIssuer(tenant=TENANT)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     servicer = (add_AgentServiceServicer_to_server, AgentsByRpc(scene.agents, scene.roster))
     server = create_server([servicer], issuer.verifier, settings_for_tests("agent_state", grpc_port=port))
     await server.start()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -18,7 +17,7 @@ from agent_state.app.foreign import OfferMade
 from agent_state.app.handlers import agent_stream
 from agent_state.domain.commands import BeNotReady
 from switchlog.runtime import serve
-from switchlog.testing import TestIssuer
+from switchlog.testing import TestIssuer, free_port
 from switchlog.testing import test_settings as settings_for_tests
 
 from .scene import LEG, TENANT, Scene
@@ -49,9 +48,7 @@ async def door() -> AsyncIterator[Door]:
     async def ready() -> dict[str, bool]:
         return {"store": True}
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     settings = settings_for_tests("agent_state", http_port=port)
     kernel = SimpleNamespace(settings=settings, clock=scene.clock, ready=ready)
     service = wiring.Service(kernel, scene.agents, scene.roster, scene.offers, scene.desks, scene.reactions)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -18,7 +17,7 @@ from contactcenter.customer.v1.service_pb2_grpc import CustomerServiceStub
 from customers import wiring
 from switchlog.errors import Forbidden, NotFound, Rejected
 from switchlog.rpc import channel, create_server
-from switchlog.testing import TestIssuer
+from switchlog.testing import TestIssuer, free_port
 from switchlog.testing import test_settings as settings_for_tests
 
 from .scene import PHONE, TENANT, Scene
@@ -48,9 +47,7 @@ def issuer() -> TestIssuer:
 @pytest.fixture
 async def acting(scene: Scene, issuer: TestIssuer) -> AsyncIterator[As]:
     """``acting("chat", "service")`` is a client of that name and role."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     settings = settings_for_tests("customers", grpc_port=port)
     server = create_server([wiring.servicer(scene.service)], issuer.verifier, settings)
     await server.start()

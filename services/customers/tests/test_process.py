@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
-import socket
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,18 +23,12 @@ from switchlog.bus.tail import Tail
 from switchlog.rpc import channel
 from switchlog.seal import Erased, SubjectKey, SubjectKeys
 from switchlog.store.settings import StoreSettings
-from switchlog.testing import TestIssuer, eventually
+from switchlog.testing import TestIssuer, eventually, free_port, own_store
 from switchlog.testing import test_settings as settings_for_tests
 
 pytestmark = pytest.mark.kafka
 
 BOOTSTRAP = os.environ.get("KAFKA_BOOTSTRAP", "127.0.0.1:19092")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass
@@ -55,12 +48,18 @@ class Running:
 
 
 @pytest.fixture
-async def running(tmp_path: Path) -> AsyncIterator[Running]:
+def store(tmp_path: Path) -> Iterator[StoreSettings]:
+    with own_store("customers", tmp_path) as settings:
+        yield settings
+
+
+@pytest.fixture
+async def running(store: StoreSettings, tmp_path: Path) -> AsyncIterator[Running]:
     tenant = f"t{uuid.uuid4().hex[:12]}"
     issuer = TestIssuer(tenant=tenant)
     settings = settings_for_tests(
         "customers",
-        store=StoreSettings("sqlite", str(tmp_path)),
+        store=store,
         kafka_bootstrap=BOOTSTRAP,
         http_port=free_port(),
         grpc_port=free_port(),
