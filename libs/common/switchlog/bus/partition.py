@@ -17,7 +17,7 @@ from switchlog.bus.record import Raw, Received, as_raw
 from switchlog.errors import NotFound, Poison, Rejected
 
 # Decided together: how many records share one look-up of `seen`, and one call of a batch handler.
-SLICE = 2_000
+SLICE = 1_000
 MAX_OPEN = 1_000
 
 Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
