@@ -56,7 +56,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Planned:
-    """One process: how to start it and how to know that it is there."""
+    """One process: how to start it, with its whole environment, and how to know that it is there."""
 
     name: str
     command: Sequence[str]
@@ -91,20 +91,23 @@ def _planned(name: str, command: Sequence[str], options: Options, ready: str) ->
 
 
 def environment(name: str, options: Options) -> dict[str, str]:
-    """What a process of the demo is told, beside the caller's own environment (which wins for ports)."""
+    """What a process of the demo is told: the caller's own environment wins, except for what makes it one demo."""
+    fixed = {"SWITCHLOG_DEMO": "1", "STORE": options.store, "DATA_DIR": str(options.data / "services")}
+    return {**_defaults(name, options), **os.environ, **fixed}
+
+
+def _defaults(name: str, options: Options) -> dict[str, str]:
     settings = options.settings
     secrets = options.data / "secrets"
     return {
-        "SWITCHLOG_DEMO": "1",
-        "STORE": options.store,
-        "DATA_DIR": str(options.data / "services"),
         "KAFKA_BOOTSTRAP": f"{HOST}:{settings.kafka_port}",
         "CASSANDRA_HOSTS": HOST,
         "CASSANDRA_PORT": str(settings.cassandra_port),
         "AUTH_ISSUER": url("issuer"),
         "AUTH_JWKS_URL": url("issuer") + "/jwks.json",
         "SERVICE_TOKEN_FILE": str(secrets / "tokens" / f"{name}.token"),
-        "SECRETS_DIR": str(secrets),
+        "ISSUER_DATA": str(secrets / "issuer"),
+        "DEMO_TOKENS": str(options.folder / "tokens.json"),
         "OBJECTS_URL": (options.data / "objects").as_uri(),
         "PYTHONUNBUFFERED": "1",
     }

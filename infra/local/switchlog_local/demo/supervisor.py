@@ -1,7 +1,6 @@
 """Keeps the demo's processes running: starts them, restarts a dead one and counts it, stops all in good order."""
 
 import asyncio
-import os
 import signal
 import time
 from collections import Counter
@@ -118,14 +117,9 @@ async def _spawn(planned: Planned) -> asyncio.subprocess.Process:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env={**planned.environment, **os.environ} | _fixed(planned),
+            env=dict(planned.environment),
             start_new_session=True,  # Ctrl-C in the terminal is the supervisor's to pass on
         )
-
-
-def _fixed(planned: Planned) -> dict[str, str]:
-    """What the caller's environment may not change: one demo, one store."""
-    return {name: planned.environment[name] for name in ("STORE", "DATA_DIR", "SWITCHLOG_DEMO")}
 
 
 async def _answers(client: httpx.AsyncClient, address: str) -> bool:
