@@ -53,7 +53,9 @@ class Scene:
         fact = seen.ContactQueued(contact, 1, queue, "p1", "chat", self.now)
         return self.contact(replace(fact, **options))
 
-    def ready(self, agent: str, skills: seen.Skills = (), slots: tuple[tuple[str, int], ...] = (("chat", 1),)) -> list[Event]:
+    def ready(
+        self, agent: str, skills: seen.Skills = (), slots: tuple[tuple[str, int], ...] = (("chat", 1),)
+    ) -> list[Event]:
         """The agent joins, checks in and becomes ready."""
         self.agent(seen.JoinedPool(agent, "p1", "team1", skills, seen.Capacity(slots)))
         self.agent(seen.AgentCheckedIn(agent))

@@ -1,4 +1,4 @@
-"""Owners that crash, freeze and race over one log: whatever the schedule, nothing is assigned twice or beyond capacity."""
+"""Owners that crash, freeze and race over one log: nothing is ever assigned twice or beyond capacity."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from scene import START, fold
+
 from routing.domain import carry
 from routing.domain import observed as seen
 from routing.domain.commands import AcceptOffer, DeclineOffer, DefineQueue, Input, TakePool
@@ -31,7 +33,6 @@ from routing.domain.events import (
 )
 from routing.domain.replay import Recorded, replay
 from routing.domain.state import Board
-from scene import START, fold
 
 AGENTS = ("a1", "a2", "a3")
 CONTACTS = tuple(f"c{n}" for n in range(8))
@@ -140,7 +141,9 @@ class Pool(RuleBasedStateMachine):
     def begin(self) -> None:
         self.inbox.append(DefineQueue(Queue("q1", offer_timeout_ms=10_000), "define"))
         for agent in AGENTS:
-            self.tell_agent(seen.JoinedPool(agent, "p1", capacity=seen.Capacity((("chat", 2),)), checked_in=True, ready=True))
+            self.tell_agent(
+                seen.JoinedPool(agent, "p1", capacity=seen.Capacity((("chat", 2),)), checked_in=True, ready=True)
+            )
 
     @rule(contact=st.sampled_from(CONTACTS), priority=st.integers(0, 1), preferred=st.sampled_from(("", "a2")))
     def queue(self, contact: str, priority: int, preferred: str) -> None:
@@ -178,7 +181,9 @@ class Pool(RuleBasedStateMachine):
 
     @rule(agent=st.sampled_from(AGENTS))
     def come_back(self, agent: str) -> None:
-        self.tell_agent(seen.JoinedPool(agent, "p1", capacity=seen.Capacity((("chat", 1),)), checked_in=True, ready=True))
+        self.tell_agent(
+            seen.JoinedPool(agent, "p1", capacity=seen.Capacity((("chat", 1),)), checked_in=True, ready=True)
+        )
 
     @rule(data=st.data(), kind=st.sampled_from((AcceptOffer, AcceptOffer, DeclineOffer)))
     def answer(self, data: st.DataObject, kind: Any) -> None:
@@ -261,7 +266,11 @@ class Pool(RuleBasedStateMachine):
 
 
 def due(board: Board, now: int) -> list[Input]:
-    over = sorted((c.expires_at, c.offer_id) for c in board.contacts.values() if c.offer_id in board.offers and c.expires_at <= now)
+    over = sorted(
+        (c.expires_at, c.offer_id)
+        for c in board.contacts.values()
+        if c.offer_id in board.offers and c.expires_at <= now
+    )
     return [TimerElapsed(TimerKind.OFFER, at, id) for at, id in over]
 
 

@@ -31,10 +31,10 @@ def chapter(board: Board, date: str, carry_id: str, time_zone: str) -> list[Even
 
 
 def joined(tenant: str, pool: str, pieces: Sequence[PoolCarried], opened: PoolOpened) -> Board | None:
-    """The board that a chapter carries, as it stands after ``opened``; ``None`` unless complete and true to its digest."""
+    """The board that a chapter carries, as after ``opened``; ``None`` unless complete and true to its digest."""
     if len(pieces) != opened.pieces or not pieces:
         return None
-    board = Board(tenant, pool, pieces[0].owner, pieces[0].generation, policy_name=pieces[0].policy)
+    board = Board(tenant, pool, generation=pieces[0].generation, policy_name=pieces[0].policy)
     board.queues = {queue.id: queue for piece in pieces for queue in piece.queues}
     board.agents = {agent.id: agent for piece in pieces for agent in deepcopy(piece.agents)}
     board.contacts = {contact.id: contact for piece in pieces for contact in deepcopy(piece.contacts)}
@@ -51,7 +51,6 @@ def joined(tenant: str, pool: str, pieces: Sequence[PoolCarried], opened: PoolOp
 def pack(board: Board) -> bytes:
     """Canonical JSON of all that decisions rest on: equal boards give equal bytes, whatever the process."""
     state = {
-        "owner": board.owner,
         "generation": board.generation,
         "policy": board.policy_name,
         "queues": [asdict(queue) | {"definition": queue.definition.hex()} for _, queue in sorted(board.queues.items())],
@@ -78,7 +77,7 @@ def _connect(board: Board) -> None:
 
 
 def _pieces(board: Board, carry_id: str) -> Iterator[PoolCarried]:
-    """At least one piece; the first says who owns the pool and by what policy it decides."""
+    """At least one piece; each says by which policy and in whose generation."""
     for agent in board.agents.values():
         agent.offers, agent.declined = {}, {}
     parts = [
@@ -89,7 +88,7 @@ def _pieces(board: Board, carry_id: str) -> Iterator[PoolCarried]:
         *({"commands": part} for part in _parts(list(board.commands), COMMANDS)),
     ] or [{}]
     for n, part in enumerate(parts, 1):
-        yield PoolCarried(carry_id, n, board.generation, board.owner, board.policy_name, **part)  # type: ignore[arg-type]
+        yield PoolCarried(carry_id, n, board.generation, board.policy_name, **part)  # type: ignore[arg-type]
 
 
 def _parts(items: Sequence[T], size: int) -> Iterator[tuple[T, ...]]:

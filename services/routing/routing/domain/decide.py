@@ -54,7 +54,7 @@ def decide(inputs: Iterable[Input], board: Board, now: int) -> list[tuple[Input,
 
 
 def decide_one(item: Input, board: Board, now: int) -> list[Event]:
-    """The facts that one input causes: itself as observed, then what follows from it. ``[]`` when it is already true."""
+    """The facts that one input causes: itself as observed, then what follows. ``[]`` when it is already true."""
     turn = Turn(board, now)
     match item:
         case ContactObserved():

@@ -1,4 +1,4 @@
-"""What happens in a pool, as facts in the past tense. Times are epoch milliseconds, streams are ``<tenant>/<stream>``."""
+"""What happens in a pool, as facts in the past tense. Times are epoch milliseconds, streams ``<tenant>/<stream>``."""
 
 from __future__ import annotations
 
@@ -89,7 +89,6 @@ class PoolCarried:
     carry_id: str
     piece: int
     generation: int = 0
-    owner: str = ""
     policy: str = ""
     queues: tuple[Queue, ...] = ()
     agents: tuple[Agent, ...] = ()
@@ -267,7 +266,7 @@ class CapacityReleased:
 class AgentReleased:
     agent: str
     team: str
-    to: str
+    to_pool: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from routing.domain.events import (
     TimerElapsed,
 )
 from routing.domain.members import Agent, Contact, Phase, Work, leg_key
-from routing.domain.state import COMMANDS_KEPT, QUARTER_MS, Board
+from routing.domain.state import COMMANDS_KEPT, Board, quarter_end
 
 
 def evolve(board: Board, event: Event, at: int) -> Board:
@@ -133,7 +133,7 @@ def _waiting(board: Board, event: ContactWaiting) -> None:
     )
     board.contacts[contact.id] = contact
     board.lines.wait(contact, board.agents.values())
-    end = (event.queued_at // QUARTER_MS + 1) * QUARTER_MS
+    end = quarter_end(event.queued_at)
     board.finalities.setdefault((event.queue, end), (event.queue, end, board.queue(event.queue).threshold_ms))
 
 
@@ -243,11 +243,7 @@ def _change(agent: Agent, fact: seen.AgentFact, at: int) -> bool:
 
 def _change_presence(
     agent: Agent,
-    fact: seen.AgentCheckedIn
-    | seen.AgentReady
-    | seen.AgentNotReady
-    | seen.AgentCheckedOut
-    | seen.PoolLeaveRequested,
+    fact: seen.AgentCheckedIn | seen.AgentReady | seen.AgentNotReady | seen.AgentCheckedOut | seen.PoolLeaveRequested,
     at: int,
 ) -> None:
     match fact:

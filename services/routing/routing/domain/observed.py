@@ -10,7 +10,7 @@ Skills = tuple[tuple[str, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """``slots`` are (channel, how many at once), ``costs`` (channel, units one takes of ``units``); 0 units: not counted."""
+    """``slots`` are (channel, how many at once), ``costs`` (channel, what one takes of ``units``); 0: no count."""
 
     slots: tuple[tuple[str, int], ...] = ()
     costs: tuple[tuple[str, int], ...] = ()

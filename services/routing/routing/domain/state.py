@@ -16,9 +16,14 @@ Finality = tuple[str, int, int]
 """(queue, end of a quarter hour, T in milliseconds)."""
 
 
+def quarter_end(at: int) -> int:
+    """The end of the quarter hour that ``at`` falls into."""
+    return (at // QUARTER_MS + 1) * QUARTER_MS
+
+
 @dataclass(slots=True)
 class Board:
-    """One pool. ``offers`` leads from open offers to contacts, ``finalities`` wait for their verdicts, by queue and end.
+    """One pool. ``offers`` leads from open offers to contacts; ``finalities`` are waited for, by queue and end.
 
     ``commands`` holds the ids of the last 10 000 orders, oldest first, so that a repeat has no effect.
     """

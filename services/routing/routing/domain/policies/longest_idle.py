@@ -8,7 +8,7 @@ from routing.domain.ranked import Key
 
 
 def rank(agent: Agent) -> Key:
-    """Agents without work first, then those with fewer open offers, then whoever became idle or got work longest ago."""
+    """Agents without work first, then those with fewer open offers, then whoever became idle or got work first."""
     return (1 if agent.offers or agent.work else 0, len(agent.offers), agent.idle_since)
 
 

@@ -14,7 +14,8 @@ class Policy:
     """``rank`` orders free agents for a contact, ``order`` waiting contacts for an agent: lowest key wins, then the id.
 
     Both are pure and see only their argument, so an index may hold their results. ``score`` (of a winner, now) and
-    ``tie_break`` are words for an explanation. What a published name and version decides never changes: a new rule is a new version.
+    ``tie_break`` are words for an explanation. What a published name and version decides never changes: a new rule is a
+    new version.
     """
 
     name: str

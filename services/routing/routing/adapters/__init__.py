@@ -1,0 +1,1 @@
+"""Translators to and from what is outside: other contexts' facts, the inbox, configuration rows."""

@@ -1,0 +1,1 @@
+"""What the service does with its rule book: own pools, give orders, look at boards."""

@@ -1,0 +1,75 @@
+"""Commands from people: to the pool they are about, found by queue or offer."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from switchlog.envelope import Cause, StreamId
+from switchlog.errors import NotFound, Rejected
+from switchlog.ids import checked_id
+
+from ..domain.commands import AcceptOffer, ChoosePolicy, DeclineOffer, DefineQueue
+from ..domain.events import Queue
+from ..projections.offers import OfferRow, Offers
+from ..projections.queues import QueueRow, Queues
+from .orders import Answered, Orders
+
+MAX_DEFINITION_BYTES = 64 * 1024
+OFFER_WITHIN_S = 0.6
+
+
+def pool_stream(tenant: str, pool: str) -> StreamId:
+    return StreamId(tenant, f"pool-{checked_id(pool, 'pool')}")
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Each method answers where the effect is, or raises as ``Orders.give`` does."""
+
+    orders: Orders
+    offers: Offers
+    queues: Queues
+
+    async def define_queue(self, tenant: str, pool: str, queue: Queue, cause: Cause) -> Answered:
+        """A queue stays in its pool: moving it would tear what waits in it from its agents."""
+        if len(queue.definition) > MAX_DEFINITION_BYTES:
+            raise Rejected("TOO_LARGE", "a queue's definition is at most 64 KiB", invalid=True)
+        standing = await self.queues.get(tenant, checked_id(queue.id, "queue"))
+        if standing and standing.pool != pool:
+            raise Rejected("QUEUE_IN_ANOTHER_POOL", standing.pool)
+        order = DefineQueue(queue, cause.command_id)
+        return await self.orders.give(pool_stream(tenant, pool), order, cause)
+
+    async def choose_policy(self, tenant: str, pool: str, policy: str, cause: Cause) -> Answered:
+        return await self.orders.give(pool_stream(tenant, pool), ChoosePolicy(policy, cause.command_id), cause)
+
+    async def accept(self, tenant: str, offer_id: str, agent: str, cause: Cause) -> Answered:
+        offer = await self.offer(tenant, offer_id)
+        return await self.orders.give(_pool(tenant, offer), AcceptOffer(offer_id, agent, cause.command_id), cause)
+
+    async def decline(self, tenant: str, offer_id: str, agent: str, reason: str, cause: Cause) -> Answered:
+        offer = await self.offer(tenant, offer_id)
+        order = DeclineOffer(offer_id, agent, cause.command_id, reason=reason)
+        return await self.orders.give(_pool(tenant, offer), order, cause)
+
+    async def offer(self, tenant: str, offer_id: str) -> OfferRow:
+        """An agent may hear of an offer before our own read model does: look again before saying no."""
+        deadline = asyncio.get_running_loop().time() + OFFER_WITHIN_S
+        while True:
+            row = await self.offers.get(tenant, offer_id)
+            if row is not None:
+                return row
+            if asyncio.get_running_loop().time() > deadline:
+                raise NotFound(detail="offer")
+            await asyncio.sleep(0.03)
+
+    async def queue(self, tenant: str, queue: str) -> QueueRow:
+        row = await self.queues.get(tenant, queue)
+        if row is None:
+            raise NotFound(detail="queue")
+        return row
+
+
+def _pool(tenant: str, offer: OfferRow) -> StreamId:
+    return StreamId(tenant, f"pool-{offer.pool}")

@@ -1,0 +1,1 @@
+"""Consumers; no rule in here."""

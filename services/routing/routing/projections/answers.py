@@ -1,0 +1,74 @@
+"""What became of each order: one row a command, kept a day at least, written by the pool's owner (kernel rule 23)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from switchlog.clock import Clock
+from switchlog.envelope import Row, StreamId
+from switchlog.store import ViewStore
+
+VIEW = "answers"
+DAY_MS = 24 * 3600 * 1000
+ANSWERING = frozenset({"OfferAccepted", "OfferDeclined", "QueueDefined", "PolicyChosen", "CommandRefused"})
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """``reason`` is empty unless refused; ``digest`` is of the request, to tell a reused key."""
+
+    stream: str
+    version: int
+    reason: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """``refusal_of`` reads (command id, reason) in a stored ``CommandRefused``."""
+
+    views: ViewStore
+    clock: Clock
+    refusal_of: Callable[[Row], tuple[str, str]]
+
+    async def fold(self, stream: StreamId, rows: Sequence[Row]) -> None:
+        """Put the answers among ``rows``; repeating it changes nothing."""
+        puts = [
+            (_partition(stream.tenant, row.recorded_at), id, msgspec.json.encode(answer), answer.version)
+            for row in rows
+            if (found := self.answer_in(stream, row))
+            for id, answer in [found]
+        ]
+        if puts:
+            await self.views.put_many(VIEW, puts)
+
+    def answer_in(self, stream: StreamId, row: Row) -> tuple[str, Answer] | None:
+        """The command that ``row`` answers, and how."""
+        kind = row.type.rpartition(".")[2]
+        if kind not in ANSWERING:
+            return None
+        id, reason = self.refusal_of(row) if kind == "CommandRefused" else (row.command_id, "")
+        return id, Answer(stream.name, row.version, reason, row.request_sha256)
+
+    async def get(self, tenant: str, command_id: str) -> Answer | None:
+        """The answer, if given today or yesterday (UTC)."""
+        now = self.clock.now()
+        for at in (now, now - DAY_MS):
+            row = await self.views.get(VIEW, _partition(tenant, at), command_id)
+            if row:
+                return msgspec.json.decode(row.value, type=Answer)
+        return None
+
+    async def forget(self, tenant: str) -> None:
+        """Drop the answers of the days before yesterday that a daily call may still find."""
+        for days in range(2, 9):
+            partition = _partition(tenant, self.clock.now() - days * DAY_MS)
+            while rows := await self.views.scan(VIEW, partition):
+                for row in rows:
+                    await self.views.delete(VIEW, partition, row.key, row.version)
+
+
+def _partition(tenant: str, at: int) -> str:
+    return f"{tenant}/{at // DAY_MS}"

@@ -1,0 +1,49 @@
+"""The queues of a tenant, and the pool each is in: one row a queue, kept by the version of its pool's stream."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+
+import msgspec
+
+from switchlog.envelope import StreamId
+from switchlog.store import ViewStore
+
+from ..domain.events import Queue, QueueDefined
+
+VIEW = "queues"
+
+
+class QueueRow(msgspec.Struct, frozen=True):
+    """``definition`` is base64 of the whole definition in protobuf."""
+
+    queue: str
+    pool: str
+    version: int
+    definition: str
+
+    @property
+    def bytes(self) -> bytes:
+        return base64.b64decode(self.definition)
+
+
+@dataclass(frozen=True)
+class Queues:
+    views: ViewStore
+
+    async def fold(self, pool: StreamId, version: int, event: QueueDefined) -> None:
+        row = QueueRow(event.queue.id, pool.name.removeprefix("pool-"), version, _text(event.queue))
+        await self.views.put(VIEW, pool.tenant, row.queue, msgspec.json.encode(row), version)
+
+    async def get(self, tenant: str, queue: str) -> QueueRow | None:
+        row = await self.views.get(VIEW, tenant, queue)
+        return msgspec.json.decode(row.value, type=QueueRow) if row else None
+
+    async def all(self, tenant: str, after: str = "", limit: int = 100) -> list[QueueRow]:
+        rows = await self.views.scan(VIEW, tenant, after, limit)
+        return [msgspec.json.decode(row.value, type=QueueRow) for row in rows]
+
+
+def _text(queue: Queue) -> str:
+    return base64.b64encode(queue.definition).decode()

@@ -1,0 +1,124 @@
+"""``RoutingService``: the HTTP API again; what later rules will bring is UNIMPLEMENTED."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from google.protobuf.message import Message
+
+from contactcenter.bus.v1.command_pb2 import CommandAnswer, CommandContext
+from contactcenter.routing.v1 import service_pb2 as api
+from contactcenter.routing.v1.config_pb2 import QueueDefinition
+from contactcenter.routing.v1.service_pb2_grpc import RoutingServiceServicer, add_RoutingServiceServicer_to_server
+from switchlog.auth.principal import Principal
+from switchlog.clock import Clock
+from switchlog.envelope import Cause
+from switchlog.ids import checked_id, command_id, new_id
+from switchlog.rpc import Servicer, caller
+from switchlog.telemetry import current_traceparent
+
+from ..app import shown
+from ..app.boards import Boards
+from ..app.handlers import Desk, pool_stream
+from ..app.orders import Answered
+from ..projections.offers import OfferRow
+from ..projections.queues import QueueRow
+from ..wire import queue_of
+
+SERVES = ("agent", "supervisor")
+READS = ("agent", "supervisor", "admin", "analyst", "service")
+PAGE = 100
+
+
+def routing_servicer(desk: Desk, boards: Boards, clock: Clock) -> Servicer:
+    return add_RoutingServiceServicer_to_server, Routing(desk, boards, clock)  # type: ignore[abstract]  # the rest answers UNIMPLEMENTED
+
+
+@dataclass(frozen=True)
+class Routing(RoutingServiceServicer):
+    desk: Desk
+    boards: Boards
+    clock: Clock
+
+    async def AcceptOffer(self, request: api.AcceptOfferRequest, context: Any) -> api.AcceptOfferResponse:
+        who, cause = _asked(request, "AcceptOffer", SERVES)
+        done = await self.desk.accept(who.tenant, checked_id(request.offer_id, "offer"), who.subject, cause)
+        return api.AcceptOfferResponse(answer=_answer(done), command_id=cause.command_id)
+
+    async def DeclineOffer(self, request: api.DeclineOfferRequest, context: Any) -> api.DeclineOfferResponse:
+        who, cause = _asked(request, "DeclineOffer", SERVES)
+        offer = checked_id(request.offer_id, "offer")
+        done = await self.desk.decline(who.tenant, offer, who.subject, request.reason[:64], cause)
+        return api.DeclineOfferResponse(answer=_answer(done), command_id=cause.command_id)
+
+    async def DefineQueue(self, request: api.DefineQueueRequest, context: Any) -> api.DefineQueueResponse:
+        who, cause = _asked(request, "DefineQueue", ("admin",))
+        done = await self.desk.define_queue(who.tenant, request.pool, queue_of(request.definition), cause)
+        return api.DefineQueueResponse(answer=_answer(done), command_id=cause.command_id)
+
+    async def ChoosePolicy(self, request: api.ChoosePolicyRequest, context: Any) -> api.ChoosePolicyResponse:
+        who, cause = _asked(request, "ChoosePolicy", ("admin",))
+        done = await self.desk.choose_policy(who.tenant, request.pool, request.policy, cause)
+        return api.ChoosePolicyResponse(answer=_answer(done), command_id=cause.command_id)
+
+    async def GetOffer(self, request: api.GetOfferRequest, context: Any) -> api.GetOfferResponse:
+        who = caller(request.tenant_id, *READS)
+        return api.GetOfferResponse(offer=_offer(await self.desk.offer(who.tenant, request.offer_id)))
+
+    async def GetQueueState(self, request: api.GetQueueStateRequest, context: Any) -> api.GetQueueStateResponse:
+        who = caller(request.tenant_id, *READS)
+        row = await self.desk.queue(who.tenant, request.queue)
+        return api.GetQueueStateResponse(queue=await self._queue(who.tenant, row))
+
+    async def ListQueues(self, request: api.ListQueuesRequest, context: Any) -> api.ListQueuesResponse:
+        who = caller(request.tenant_id, *READS)
+        size = min(request.page.size or PAGE, PAGE)
+        rows = await self.desk.queues.all(who.tenant, request.page.after, size)
+        shown_rows = [await self._queue(who.tenant, row) for row in rows if request.pool in ("", row.pool)]
+        return api.ListQueuesResponse(queues=shown_rows, next=rows[-1].queue if len(rows) == size else "")
+
+    async def _queue(self, tenant: str, row: QueueRow) -> api.QueueView:
+        opened, now = await self.boards.now(pool_stream(tenant, row.pool)), self.clock.now()
+        counts = shown.queue_counts(opened, row.queue, now)
+        definition = QueueDefinition.FromString(row.bytes)
+        view = api.QueueView(queue=row.queue, pool=row.pool, version=opened.head, definition=definition, **counts)
+        view.at.FromMilliseconds(now)
+        return view
+
+
+def _asked(request: Any, method: str, roles: tuple[str, ...]) -> tuple[Principal, Cause]:
+    context: CommandContext = request.context
+    who = caller(context.tenant_id, *roles)
+    return who, _cause(who, method, context, request)
+
+
+def _cause(who: Principal, method: str, context: CommandContext, request: Message) -> Cause:
+    key = context.idempotency_key or new_id()
+    return Cause(
+        command_id=command_id(who.tenant, who.subject, f"RPC {method}", key),
+        digest=sha256(request.SerializeToString(deterministic=True)).hexdigest(),
+        actor=who.subject,
+        traceparent=current_traceparent(),
+    )
+
+
+def _answer(done: Answered) -> CommandAnswer:
+    return CommandAnswer(stream=done.stream.name, version=done.version, repeated_command=done.repeated)
+
+
+def _offer(row: OfferRow) -> api.OfferView:
+    view = api.OfferView(
+        offer_id=row.offer_id,
+        state=row.state,
+        contact=row.contact,
+        leg=row.leg,
+        queue=row.queue,
+        pool=row.pool,
+        agent=row.agent,
+        version=row.version,
+    )
+    view.offered_at.FromMilliseconds(row.offered_at)
+    view.expires_at.FromMilliseconds(row.expires_at)
+    return view

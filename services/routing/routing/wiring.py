@@ -1,0 +1,214 @@
+"""Puts the service together: the only file that knows every room."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+
+from switchlog import runtime
+from switchlog.auth.verifier import verifier_from
+from switchlog.bus.record import Raw, read_event
+from switchlog.bus.tail import Tail
+from switchlog.envelope import Row, StreamId
+from switchlog.errors import NotNow, Poison
+from switchlog.kernel import Kernel, open_kernel
+from switchlog.rpc import Servicer
+from switchlog.runtime import Task
+from switchlog.web import create_app
+
+from . import wire
+from .adapters import config_rows, inbox
+from .adapters.bus_watch import BusWatch, kafka_probe
+from .api import offers as offers_api
+from .api import queues as queues_api
+from .app.boards import Boards
+from .app.handlers import Desk
+from .app.orders import Orders
+from .app.owner import Tools
+from .bus import consumers
+from .bus.inbox import Inbox
+from .config import SERVICE, Settings
+from .domain.events import CommandRefused
+from .projections.answers import ANSWERING, Answers
+from .projections.days import Days
+from .projections.offers import Offers
+from .projections.pools import Pools
+from .projections.queues import Queues
+from .rpc.routing import routing_servicer
+
+TOPICS = {"pool": wire.TOPIC}
+ROLES = ("api", "forward", "decide", "project", "relay")
+FORGET_EVERY_S = 6 * 3600
+
+
+@dataclass
+class Service:
+    """Everything of one process, built and not running yet."""
+
+    settings: Settings
+    kernel: Kernel
+    watch: BusWatch
+    answers: Answers
+    days: Days
+    pools: Pools
+    orders: Orders
+    desk: Desk
+    boards: Boards
+
+
+async def run(settings: Settings, roles: Sequence[str] = ROLES) -> None:
+    """The named roles in one process, until asked to stop."""
+    async with AsyncExitStack() as stack:
+        kernel = await stack.enter_async_context(open_kernel(settings.kernel, topics=TOPICS))
+        service = build(settings, kernel)
+        tasks: list[Task] = [("bus", service.watch.run)]
+        for role in roles:
+            tasks += _tasks(service)[role]
+        api = "api" in roles
+        await runtime.serve(
+            settings.kernel,
+            app=_app(service) if api else None,
+            servicers=_servicers(service) if api else (),
+            tasks=tasks,
+            drain=[kernel.drain],
+        )
+
+
+def build(settings: Settings, kernel: Kernel) -> Service:
+    """The service on ``kernel``."""
+    store, clock = kernel.store, kernel.clock
+    watch = BusWatch(kafka_probe(settings.kernel.kafka_bootstrap))
+    answers, days = Answers(store.views, clock, refusal_of), Days(store.views)
+    orders = Orders(answers, kernel.send, inbox.ordered, inbox.TOPIC, clock, lambda: watch.up)
+    desk = Desk(orders, Offers(store.views), Queues(store.views))
+    boards = Boards(store.events, days, wire.CODEC)
+    return Service(settings, kernel, watch, answers, days, Pools(store.views), orders, desk, boards)
+
+
+def refusal_of(row: Row) -> tuple[str, str]:
+    """The command that a stored ``CommandRefused`` answers, and why it was refused."""
+    event = wire.CODEC.read(wire.CODEC.parse(row.value))
+    assert isinstance(event, CommandRefused)
+    return event.command_id, event.reason
+
+
+def _app(service: Service) -> FastAPI:
+    kernel = service.kernel
+    return create_app(
+        SERVICE,
+        routers=[
+            queues_api.routes(service.desk, service.boards, kernel.clock),
+            offers_api.routes(service.desk),
+        ],
+        verifier=verifier_from(kernel.settings),
+        settings=kernel.settings,
+        ready=kernel.ready,
+    )
+
+
+def _servicers(service: Service) -> list[Servicer]:
+    kernel = service.kernel
+    return [routing_servicer(service.desk, service.boards, kernel.clock), kernel.event_log()]
+
+
+def _tasks(service: Service) -> dict[str, list[Task]]:
+    kernel = service.kernel
+    forwarding = kernel.consumer(
+        consumers.GROUP_FORWARD,
+        [inbox.CONTACTS, inbox.AGENTS],
+        handle_batch=consumers.forwarder(kernel.send, inbox.TOPIC, inbox.forwarded),
+        bootstrap="full",
+    )
+    projecting = kernel.consumer(
+        consumers.GROUP_PROJECT,
+        [wire.TOPIC],
+        consumers.projector(service.desk.offers, service.desk.queues, wire.CODEC),
+    )
+    publishing = kernel.consumer(
+        consumers.GROUP_CONFIG,
+        [wire.TOPIC],
+        consumers.publisher(kernel.send, config_rows.TOPIC, config_rows.config_row),
+    )
+    listening = Tail(service.settings.kernel.kafka_bootstrap, [wire.TOPIC], _listener(service))
+    return {
+        "api": [("listen", listening.run)],
+        "forward": [("forward", forwarding.run)],
+        "decide": [("decide", _inbox(service).run), ("forget", _forgetting(service))],
+        "project": [("project", projecting.run), ("config", publishing.run)],
+        "relay": [("relay", kernel.sweeper())],
+    }
+
+
+def _inbox(service: Service) -> Inbox:
+    kernel, settings = service.kernel, service.settings
+    tools = Tools(
+        events=kernel.store.events,
+        seen=kernel.store.seen,
+        answers=service.answers,
+        days=service.days,
+        codec=wire.CODEC,
+        clock=kernel.clock,
+        bus=service.watch,
+        told=(kernel.relay.notify, service.orders.told),
+        zone=settings.zone,
+        name=settings.owner,
+    )
+    return Inbox(settings.kernel.kafka_bootstrap, inbox.TOPIC, inbox.taken, tools, service.pools)
+
+
+def _listener(service: Service) -> Callable[[Raw], None]:
+    """Answers that another process appended: those who wait here hear of them from the topic."""
+
+    def take(raw: Raw) -> None:
+        kind = dict(raw.headers).get("ce_type", b"").rpartition(b".")[2].decode()
+        if kind not in ANSWERING:
+            return
+        try:
+            received = read_event(raw)
+            service.orders.told(received.stream, received.version, [_row(received.stream, received.version, raw)])
+        except Poison:
+            return
+
+    return take
+
+
+def _row(stream: StreamId, version: int, raw: Raw) -> Row:
+    """What the topic knows of a stored row; the request's digest stays in the store."""
+    received = read_event(raw)
+    meta = received.meta()
+    return Row(
+        version=version,
+        event_id=received.event_id,
+        batch_id="",
+        command_id=meta.causation_id,
+        request_sha256="",
+        source="",
+        type=received.type,
+        value=received.value,
+        headers=tuple(received.headers.items()),
+        recorded_at=meta.recorded_at.ToMilliseconds(),
+    )
+
+
+def _forgetting(service: Service) -> Callable[[], Awaitable[None]]:
+    async def forget() -> None:
+        while True:
+            try:
+                for tenant in sorted({pool.tenant for pool in await service.pools.all()}):
+                    await service.answers.forget(tenant)
+            except NotNow:
+                pass
+            await asyncio.sleep(FORGET_EVERY_S)
+
+    return forget
+
+
+async def relay(settings: Settings, tenant: str, stream: str, first: int) -> None:
+    """One stream published again from version ``first``."""
+    async with open_kernel(settings.kernel, topics=TOPICS) as kernel:
+        await kernel.republish(StreamId(tenant, stream), first)
+        await kernel.drain()
