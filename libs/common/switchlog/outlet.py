@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
@@ -23,6 +23,8 @@ FLUSH_S = 1.0
 RECORD_OVERHEAD = 128  # key, lengths and the header names' lengths of one record, generously
 
 log = get_logger()
+
+Place = tuple[str, int]  # topic, partition
 
 
 class Outlet(Protocol):
@@ -45,20 +47,44 @@ class Record(NamedTuple):
         return len(self.key) + len(self.value or b"") + sum(map(len, chain(*self.headers))) + RECORD_OVERHEAD
 
 
+class Lot(NamedTuple):
+    """One caller's records for one partition; ``sent`` becomes how many of them are acknowledged."""
+
+    records: Sequence[Record]
+    sent: asyncio.Future[int]
+
+    def give(self, count: int) -> None:
+        if not self.sent.done():
+            self.sent.set_result(count)
+
+    def fail(self, error: BaseException) -> None:
+        if not self.sent.done():
+            self.sent.set_exception(error)
+
+
+@dataclass(eq=False)
+class Queue:
+    """Who waits for one partition, and the task that sends for them, one batch after the other."""
+
+    waiting: deque[Lot] = field(default_factory=deque)
+    sender: asyncio.Task[None] | None = None
+
+
 @dataclass(eq=False)
 class Line:
-    """One living producer, its topics' partition counts and the acknowledgements it owes."""
+    """One living producer, its topics' partition counts and its queues."""
 
     producer: Any
     partitions: dict[str, int] = field(default_factory=dict)
-    owed: set[asyncio.Future[Any]] = field(default_factory=set)
+    queues: defaultdict[Place, Queue] = field(default_factory=lambda: defaultdict(Queue))
 
 
 class KafkaOutlet:
-    """Kernel rule 12: after any failed acknowledgement the producer is closed and another one made.
+    """Kernel rule 12: one batch of a partition at a time, for all who wait; when one fails the producer is closed.
 
     ``factory`` returns a producer that is not started: idempotent, acks=all, ``max_batch_size`` of 512 KiB. After
     ``acknowledge_s`` seconds of silence a new connection does better than waiting on for the old one's retransmissions.
+    aiokafka's own queue is not used: its ``send_batch`` starves and gives up under ``send`` from many tasks.
     """
 
     def __init__(self, factory: Callable[[], Any], *, acknowledge_s: float = 6.0) -> None:
@@ -106,29 +132,49 @@ class KafkaOutlet:
     async def _sent(self, topic: str, records: Sequence[Record]) -> int:
         """How many of ``records``, all of one partition, made the first batch and are acknowledged."""
         line = self._line or await self._made()
-        acknowledged: asyncio.Future[Any] | None = None
+        place = topic, await self._partition(line, topic, records[0].key)
+        if line is not self._line:
+            raise ConnectionError("the producer was thrown away")
+        queue, loop = line.queues[place], asyncio.get_running_loop()
+        queue.waiting.append(lot := Lot(records, loop.create_future()))
+        if queue.sender is None:
+            queue.sender = loop.create_task(self._send_waiting(line, place, queue))
+        return await lot.sent
+
+    async def _send_waiting(self, line: Line, place: Place, queue: Queue) -> None:
+        """Everybody who waits shares the next batch, as far as they fit."""
+        while queue.waiting:
+            batch = line.producer.create_batch()
+            taken = list(_taken(batch, queue.waiting))
+            batch.close()
+            if not taken:
+                break
+            try:
+                await self._acknowledged(line, place, batch)
+            except BaseException as error:
+                lost = ConnectionError("not known to be sent") if isinstance(error, asyncio.CancelledError) else error
+                for lot, _ in taken:
+                    lot.fail(lost)
+                self._throw_away(line)
+                return
+            for lot, count in taken:
+                lot.give(count)
+        queue.sender = None
+
+    async def _acknowledged(self, line: Line, place: Place, batch: Any) -> None:
+        topic, partition = place
         try:
             async with asyncio.timeout(self._acknowledge_s):
-                partition = await self._partition(line, topic, records[0].key)
-                sent, acknowledged = await _given(line.producer, topic, partition, records)
-                line.owed.add(acknowledged)
-                # shielded: the producer's own bookkeeping hangs on this future, whoever loses patience with it
-                await asyncio.shield(acknowledged)
-                return sent
+                await (await line.producer.send_batch(batch, topic, partition=partition))
         except TimeoutError as error:
-            self._throw_away(line)
             raise ConnectionError("no acknowledgement in time") from error
-        except (KafkaError, OSError):
-            self._throw_away(line)
-            raise
-        finally:
-            line.owed.discard(acknowledged)
 
     async def _partition(self, line: Line, topic: str, key: bytes) -> int:
         """As the default partitioner of Java and aiokafka choose it (P3)."""
         count = line.partitions.get(topic)
         if count is None:
-            count = line.partitions[topic] = len(await line.producer.partitions_for(topic))
+            async with asyncio.timeout(self._acknowledge_s):
+                count = line.partitions[topic] = len(await line.producer.partitions_for(topic))
         return (hashed(key) & 0x7FFFFFFF) % count
 
     async def _made(self) -> Line:
@@ -152,11 +198,16 @@ class KafkaOutlet:
         return self._line
 
     def _throw_away(self, line: Line) -> None:
-        if self._line is line:
-            self._line = None
-            task = asyncio.get_running_loop().create_task(_closed(line))
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+        """Whoever waits tries again with the next producer; batches under way have a second to be acknowledged."""
+        if self._line is not line:
+            return
+        self._line = None
+        for queue in line.queues.values():
+            while queue.waiting:
+                queue.waiting.popleft().fail(ConnectionError("the producer was thrown away"))
+        task = asyncio.get_running_loop().create_task(_closed(line))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
 
 @lru_cache(maxsize=65_536)
@@ -166,53 +217,53 @@ def hashed(key: bytes) -> int:
     return value
 
 
-async def _all(calls: Any) -> None:
+async def _all(calls: Iterable[Any]) -> None:
     """Wait for every call, then raise the first error: nothing goes on behind the caller's back."""
     for outcome in await asyncio.gather(*calls, return_exceptions=True):
         if isinstance(outcome, BaseException):
             raise outcome
 
 
-async def _given(
-    producer: Any, topic: str, partition: int, records: Sequence[Record]
-) -> tuple[int, asyncio.Future[Any]]:
-    """A lone record may share the producer's batch with other keys' records; several must be one batch (rule 12)."""
-    if len(records) == 1:
-        key, value, headers = records[0]
-        return 1, await producer.send(topic, value, key, partition, headers=list(headers))
-    batch = producer.create_batch()
-    sent = _filled(batch, records)
-    batch.close()
-    return sent, await producer.send_batch(batch, topic, partition=partition)
-
-
-def _filled(batch: Any, records: Sequence[Record]) -> int:
+def _taken(batch: Any, waiting: deque[Lot]) -> Iterable[tuple[Lot, int]]:
+    """Move lots into ``batch`` while there is room, with how many records of each went in; the first always does."""
     room = MAX_BATCH_BYTES
-    for n, record in enumerate(records):
-        room -= record.size
-        if n and room < 0:
-            return n
-        if batch.append(timestamp=None, key=record.key, value=record.value, headers=list(record.headers)) is None:
-            return n
-    return len(records)
+    while waiting and room > 0:
+        lot, count = waiting[0], 0
+        if lot.sent.done():  # its caller has left
+            waiting.popleft()
+            continue
+        for record in lot.records:
+            room -= record.size
+            if (room < 0 and batch.record_count()) or not _put(batch, record):
+                break
+            count += 1
+        if count:
+            yield waiting.popleft(), count
+        if count < len(lot.records):
+            return
+
+
+def _put(batch: Any, record: Record) -> bool:
+    put = batch.append(timestamp=None, key=record.key, value=record.value, headers=list(record.headers))
+    return put is not None
 
 
 async def _closed(line: Line) -> None:
-    """Stop a producer that may never be able to flush, and wake whoever still waits for it."""
+    """Stop a producer that may never be able to flush, and end what still waits for it."""
     stopping: asyncio.Future[None] = asyncio.ensure_future(line.producer.stop())
     done, _ = await asyncio.wait([stopping], timeout=FLUSH_S)
     if not done:
         await _abandoned(line.producer, stopping)
-    for acknowledged in line.owed:
-        if not acknowledged.done():
-            acknowledged.set_exception(ConnectionError("the producer was thrown away"))
+    for queue in line.queues.values():
+        if queue.sender is not None:
+            queue.sender.cancel()
 
 
-async def _abandoned(producer: Any, stopping: Awaitable[None]) -> None:
+async def _abandoned(producer: Any, stopping: asyncio.Future[None]) -> None:
     """aiokafka can't stop without a flush, which never ends while the broker is away: end its sender first."""
     log.warning("producer_abandoned")
     sender = producer._sender.sender_task
     if sender is not None:
         sender.cancel()
     await producer.client.close()
-    await asyncio.wait([asyncio.ensure_future(stopping)], timeout=FLUSH_S)
+    await asyncio.wait([stopping], timeout=FLUSH_S)
