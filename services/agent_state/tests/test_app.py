@@ -12,6 +12,7 @@ from agent_state.domain.commands import ChangePool, EndWrapUp, RegisterAgent
 from agent_state.domain.events import (
     Activity,
     AgentNotReady,
+    AgentReady,
     Card,
     EndedBy,
     JoinedPool,
@@ -21,7 +22,7 @@ from agent_state.domain.events import (
     WrapUpEnded,
     WrapUpStarted,
 )
-from agent_state.domain.state import activity
+from agent_state.domain.state import SignedIn, activity
 from switchlog.errors import NotFound, Rejected
 from switchlog.writer import Answer
 
@@ -168,11 +169,15 @@ def offer(scene: Scene, offer_id: str = "o1") -> OfferMade:
     return OfferMade("ann", offer_id, LEG, now, now + 15_000, now)
 
 
+def nothing() -> None:
+    raise AssertionError("no fact is missing")
+
+
 async def seated(scene: Scene, *stored: OfferMade) -> list[dict]:
     """Frames that Ann's socket gets, from the snapshot on."""
     frames: list[dict] = []
     agent, version = await scene.agents.known(TENANT, "ann")
-    scene.desks.open(TENANT, agent, version, stored, frames.append)
+    scene.desks.open(TENANT, agent, version, stored, frames.append, nothing)
     return frames
 
 
@@ -232,10 +237,25 @@ async def test_changes_are_told_in_order_and_once(scene: Scene) -> None:
     assert scene.desks.heard(stream) == version + 4
 
 
+async def test_a_desk_that_misses_a_fact_gives_up_instead_of_guessing(scene: Scene) -> None:
+    """The reader of facts may begin after the snapshot: what is folded on a hole would be wrong."""
+    frames, lost = [], []
+    agent, version = await scene.agents.known(TENANT, "ann")
+    scene.desks.open(TENANT, agent, version, (), frames.append, lambda: lost.append(True))
+    await wrapping(scene)
+    stream = (await scene.agents.command(TENANT, "ann", EndWrapUp(), scene.cause())).stream
+    scene.desks.changed(stream, version + 2, (await scene.facts())[version + 1])
+    assert (len(frames), lost) == (1, [True])
+    impossible = AgentReady(replace((await scene.facts())[0].stamp, agent="ann"))
+    other = scene.desks.open(TENANT, replace(agent, presence=SignedIn()), version, (), frames.append, lost.clear)
+    other.take(version + 1, impossible)
+    assert lost == []
+
+
 async def test_a_closed_desk_is_told_nothing(scene: Scene) -> None:
     frames: list[dict] = []
     agent, version = await scene.agents.known(TENANT, "ann")
-    desk = scene.desks.open(TENANT, agent, version, (), frames.append)
+    desk = scene.desks.open(TENANT, agent, version, (), frames.append, nothing)
     scene.desks.close(TENANT, desk)
     scene.desks.offered(TENANT, offer(scene))
     assert len(frames) == 1

@@ -124,3 +124,12 @@ async def test_a_closed_socket_leaves_no_desk_behind(door: Door) -> None:
             return
         await asyncio.sleep(0.02)
     raise AssertionError("the desk is still open")
+
+
+async def test_a_socket_that_missed_a_fact_is_sent_back_for_a_snapshot(door: Door) -> None:
+    async with websockets.connect(door.url(await door.ticket())) as agent:
+        version = (await frame(agent))["version"]
+        door.scene.desks.changed(agent_stream(TENANT, "ann"), version + 2, None)
+        with pytest.raises(websockets.ConnectionClosed):
+            await frame(agent)
+        assert agent.close_code == 1013

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastapi import APIRouter, WebSocket
@@ -16,6 +18,7 @@ from ..app.handlers import Agents, agent_stream
 from ..projections.offers import Offers
 
 CLOSE_UNKNOWN = 4404
+CLOSE_TRY_LATER = 1013
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,9 @@ class AgentSocket:
 
     async def _serve(self, socket: Socket) -> None:
         """Whatever the client sends is read and dropped: commands go over HTTP."""
-        async with socket:
+        async with socket, asyncio.TaskGroup() as tasks:
             try:
-                desk = await self._desk(socket)
+                desk = await self._desk(socket, lambda: tasks.create_task(socket.close(CLOSE_TRY_LATER)))
             except NotFound:
                 await socket.close(CLOSE_UNKNOWN)
                 return
@@ -52,7 +55,7 @@ class AgentSocket:
                 metrics.desks.add(-1)
                 self.desks.close(socket.principal.tenant, desk)
 
-    async def _desk(self, socket: Socket) -> Desk:
+    async def _desk(self, socket: Socket, lost: Callable[[], object]) -> Desk:
         """Open a desk on a state that is not older than what other desks were told."""
         tenant, id = socket.principal.tenant, socket.principal.subject
         stored = await self.offers.of(tenant, id)
@@ -60,4 +63,4 @@ class AgentSocket:
         while version < self.desks.heard(agent_stream(tenant, id)):
             agent, version = await self.agents.known(tenant, id, fresh=True)
         # nothing is awaited from here to the desk being open, so no change slips in between
-        return self.desks.open(tenant, agent, version, stored, socket.send)
+        return self.desks.open(tenant, agent, version, stored, socket.send, lost)

@@ -26,19 +26,33 @@ REMEMBERED = 10_000  # offers that are over
 
 @dataclass(eq=False)
 class Desk:
-    """One open socket: the agent as it was last told, and how to tell it more."""
+    """One open socket: the agent as it was last told, how to tell it more, and how to give up.
+
+    ``lost`` is called when a fact is missing, as when the reader of facts began after the snapshot: the socket is
+    closed, and the client comes back to a new snapshot.
+    """
 
     agent: Agent
     version: int
     send: Send
+    lost: Callable[[], object]
 
     def take(self, version: int, event: AgentEvent | None) -> None:
         """The agent's next fact (``None``: one that this version does not know); repeats change nothing."""
-        if version <= self.version:
-            return
-        self.version = version
-        if event is None:
-            return
+        if version > self.version + 1:
+            self.lost()
+        elif version == self.version + 1:
+            self.version = version
+            if event is not None:
+                self._fold(version, event)
+
+    def _fold(self, version: int, event: AgentEvent) -> None:
+        try:
+            self._tell(version, event)
+        except ValueError:  # a fact that cannot follow: somebody else put it on the topic
+            self.lost()
+
+    def _tell(self, version: int, event: AgentEvent) -> None:
         before, changed = shown_state(self.agent), evolve(self.agent, event)
         assert isinstance(changed, Agent)  # who is registered stays so
         self.agent = changed
@@ -114,12 +128,20 @@ class Desks:
         """The last version of an agent that this process was told of; a snapshot must not be older."""
         return self._heard.get(stream, 0)
 
-    def open(self, tenant: str, agent: Agent, version: int, stored: Iterable[OfferMade], send: Send) -> Desk:
+    def open(
+        self,
+        tenant: str,
+        agent: Agent,
+        version: int,
+        stored: Iterable[OfferMade],
+        send: Send,
+        lost: Callable[[], object],
+    ) -> Desk:
         """Send the snapshot and everything after it; ``stored`` are offers that were made before this process began."""
         for offer in stored:
             if not self._stale(offer) and (tenant, offer.offer_id) not in self._over:
                 self._standing((tenant, agent.id)).setdefault(offer.offer_id, offer)
-        desk = Desk(agent, version, send)
+        desk = Desk(agent, version, send, lost)
         offers = sorted(
             self._standing((tenant, agent.id)).values(), key=lambda offer: (offer.offered_at, offer.offer_id)
         )
