@@ -11,7 +11,6 @@ from contactcenter.bus.v1.envelope_pb2 import Sealed
 from contactcenter.contact.v1 import events_pb2 as pb
 from contactcenter.contact.v1.types_pb2 import CHANNEL_CHAT, Attribute
 from contactcenter.contact.v1.types_pb2 import SkillRequirement as SkillRequirementPb
-from contactcenter.customer.v1.events_pb2 import CustomerEvent
 from contactcenter.routing.v1.config_pb2 import QueueConfigRow
 from contactcenter.routing.v1.events_pb2 import RoutingEvent
 from switchlog.bus.record import Received
@@ -84,12 +83,6 @@ def read_routing(received: Received) -> Assigned | Overflowed | None:
             return Overflowed(flown.contact, flown.leg, flown.to_queue)
         case _:
             return None
-
-
-def read_erased(received: Received) -> str | None:
-    """The reference of a customer who was erased."""
-    event = received.parse(CustomerEvent)
-    return event.meta.stream.removeprefix("customer-") if event.WhichOneof("fact") == "customer_erased" else None
 
 
 def read_queue(value: bytes) -> QueueRow:

@@ -16,6 +16,7 @@ from switchlog import rpc, runtime, seal
 from switchlog.auth.signing import Signer, load_or_create_key
 from switchlog.auth.tickets import TicketOffice
 from switchlog.auth.verifier import StaticKeys, Trust, verifier_from
+from switchlog.bus.erasures import ERASURES, forgetting
 from switchlog.bus.tail import Tail
 from switchlog.envelope import Cause, StreamId
 from switchlog.ids import derived
@@ -147,9 +148,8 @@ def _tasks(service: Service) -> Sequence[Task]:
 def _tails(service: Service) -> Sequence[Tail]:
     bootstrap = service.settings.kernel.kafka_bootstrap
     nudge = consumers.nudger(service.live, service.desks, wire.CODEC)
-    forget = consumers.forgetter(service.keys, wire.read_erased)
     table = Tail(bootstrap, ["routing.config.v1"], lambda raw: service.queues.take(raw.value), start="beginning")
-    return [table, Tail(bootstrap, [wire.TOPIC], nudge), Tail(bootstrap, ["customer.events.v1"], forget)]
+    return [table, Tail(bootstrap, [wire.TOPIC], nudge), Tail(bootstrap, [ERASURES], forgetting(service.keys))]
 
 
 def _grace_of(service: Service) -> GraceOf:

@@ -9,7 +9,6 @@ from google.protobuf.message import Message
 
 from contactcenter.contact.v1 import events_pb2 as contact_pb
 from contactcenter.contact.v1.types_pb2 import CHANNEL_CHAT
-from contactcenter.customer.v1.events_pb2 import CustomerEvent
 from contactcenter.recording.v1 import events_pb2 as pb
 from switchlog.bus.record import Received
 from switchlog.envelope import Codec
@@ -73,12 +72,6 @@ def read_contact(received: Received) -> str | Line | LegBegan | LegEnded | None:
             return LegEnded(contact, event.agent_disconnected.leg, at_ms)
         case _:
             return None
-
-
-def read_erased(received: Received) -> str | None:
-    """The reference of a customer who was erased."""
-    event = received.parse(CustomerEvent)
-    return event.meta.stream.removeprefix("customer-") if event.WhichOneof("fact") == "customer_erased" else None
 
 
 @singledispatch

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from contactcenter.customer.v1.service_pb2_grpc import CustomerServiceStub
 from switchlog import rpc, runtime
 from switchlog.auth.verifier import verifier_from
+from switchlog.bus.erasures import ERASURES, forgetting
 from switchlog.bus.tail import Tail
 from switchlog.envelope import StreamId
 from switchlog.kernel import open_kernel
@@ -48,9 +49,7 @@ async def run(settings: Settings) -> None:
         listing = kernel.consumer(
             consumers.GROUP_RECORDINGS, [wire.TOPIC], consumers.recordings_handler(view, wire.CODEC)
         )
-        forget = Tail(
-            settings.kernel.kafka_bootstrap, ["customer.events.v1"], consumers.forgetter(keys, wire.read_erased)
-        )
+        forget = Tail(settings.kernel.kafka_bootstrap, [ERASURES], forgetting(keys))
         app = create_app(
             SERVICE,
             routers=[api.routes(recordings, view)],

@@ -9,7 +9,6 @@ from google.protobuf.message import Message
 
 from contactcenter.bus.v1.envelope_pb2 import Sealed
 from contactcenter.contact.v1.events_pb2 import ContactEvent
-from contactcenter.customer.v1.events_pb2 import CustomerEvent
 from contactcenter.ticket.v1 import events_pb2 as pb
 from switchlog.bus.record import Received
 from switchlog.envelope import Codec
@@ -69,12 +68,6 @@ def read_contact(received: Received) -> ContactSeen:
             return ContactSeen(agent=event.agent_connected.agent)
         case _:
             return ContactSeen()
-
-
-def read_erased(received: Received) -> str | None:
-    """The reference of a customer who was erased."""
-    event = received.parse(CustomerEvent)
-    return event.meta.stream.removeprefix("customer-") if event.WhichOneof("fact") == "customer_erased" else None
 
 
 def read_status(value: int) -> Status:

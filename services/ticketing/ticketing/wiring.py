@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from contactcenter.customer.v1.service_pb2_grpc import CustomerServiceStub
 from switchlog import rpc, runtime
 from switchlog.auth.verifier import verifier_from
+from switchlog.bus.erasures import ERASURES, forgetting
 from switchlog.bus.tail import Tail
 from switchlog.envelope import StreamId
 from switchlog.kernel import open_kernel
@@ -42,9 +43,7 @@ async def run(settings: Settings) -> None:
             consumers.GROUP_CONTACTS, ["contact.events.v1"], consumers.contacts_handler(contacts, wire.read_contact)
         )
         listing = kernel.consumer(consumers.GROUP_TICKETS, [wire.TOPIC], consumers.tickets_handler(listed, wire.CODEC))
-        forget = Tail(
-            settings.kernel.kafka_bootstrap, ["customer.events.v1"], consumers.forgetter(keys, wire.read_erased)
-        )
+        forget = Tail(settings.kernel.kafka_bootstrap, [ERASURES], forgetting(keys))
         app = create_app(
             SERVICE,
             routers=[api.routes(tickets, reading)],

@@ -9,7 +9,6 @@ from switchlog.bus.record import Raw, Received, read_event
 from switchlog.bus.tail import Take
 from switchlog.envelope import Codec, StreamId
 from switchlog.errors import Poison
-from switchlog.seal import SubjectKeys
 
 from ..app.desks import Desks
 from ..app.live import Live
@@ -60,21 +59,6 @@ def nudger(live: Live, desks: Desks, codec: Codec[ContactEvent]) -> Take:
             return
         live.nudge(received.stream)
         _seat(desks, received.stream, event)
-
-    return take
-
-
-def forgetter(keys: SubjectKeys, read: Callable[[Received], str | None]) -> Take:
-    """Drops the key of an erased customer at once."""
-
-    def take(raw: Raw) -> None:
-        try:
-            received = read_event(raw)
-            customer_ref = read(received)
-        except Poison:
-            return
-        if customer_ref is not None:
-            keys.drop(received.stream.tenant, customer_ref)
 
     return take
 

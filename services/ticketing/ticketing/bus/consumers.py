@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from switchlog.bus.consumer import Handler
-from switchlog.bus.record import Raw, Received, read_event
-from switchlog.bus.tail import Take
+from switchlog.bus.record import Received
 from switchlog.envelope import Codec
-from switchlog.errors import Poison
-from switchlog.seal import SubjectKeys
 
 from ..domain.events import TicketEvent
 from ..projections.contacts import ContactSeen, ContactsView
@@ -41,18 +38,3 @@ def tickets_handler(tickets: TicketsView, codec: Codec[TicketEvent]) -> Handler:
             await tickets.fold(received.stream, received.version, recorded_at, event)
 
     return handle
-
-
-def forgetter(keys: SubjectKeys, read: Callable[[Received], str | None]) -> Take:
-    """Drops the key of an erased customer at once."""
-
-    def take(raw: Raw) -> None:
-        try:
-            received = read_event(raw)
-            customer_ref = read(received)
-        except Poison:
-            return
-        if customer_ref is not None:
-            keys.drop(received.stream.tenant, customer_ref)
-
-    return take
