@@ -69,7 +69,7 @@ def consumer(
         # handlers may wait long for a dependency; liveness is the heartbeat's matter
         max_poll_interval_ms=600_000,
         rebalance_timeout_ms=30_000,
-        metadata_max_age_ms=30_000,
+        metadata_max_age_ms=10_000,  # a topic that is made later is found within this
         **(security or {}),
     )
     if topics:
@@ -98,6 +98,8 @@ async def ensure_topic(
     client = admin(bootstrap, security=security)
     try:
         await client.start()
+        if topic in await client.list_topics():
+            return False  # where topics are declared, we may not be allowed to make any
         copies = replication or min(3, len((await client.describe_cluster())["brokers"]))
         asked = NewTopic(topic, partitions, copies, topic_configs=dict(config or {}))
         return _created((await client.create_topics([asked])).topic_errors[0])

@@ -33,7 +33,10 @@ POLL_MS = 1_000
 # few enough to be worked off while they are warm: with 2 000 the same work costs half as much again
 POLL_RECORDS = 200
 SAVE_EVERY_S = 0.1
-GRACE_S = 5.0
+# together well below the 10 s that a process has to stop
+GRACE_S = 4.0
+LAST_SAVE_S = 2.0
+LEAVE_S = 2.0
 LOOK_FOR_RETRIES_S = 1.0
 # records waiting in memory, over all partitions
 BACKLOG = 20_000
@@ -148,7 +151,13 @@ class Consumer:
                 for task in background:
                     task.cancel()
         finally:
-            await self._client.stop()
+            await self._leave()
+
+    async def _leave(self) -> None:
+        try:
+            await asyncio.wait_for(self._client.stop(), LEAVE_S)
+        except TimeoutError:
+            log.warning("left_without_goodbye", group=self.group)
 
     async def _start(self) -> None:
         try:
@@ -289,7 +298,7 @@ class Consumer:
 
     async def _last_save(self, leaving: Mapping[TopicPartition, Partition]) -> None:
         try:
-            await asyncio.wait_for(self._save(leaving), self._grace_s)
+            await asyncio.wait_for(self._save(leaving), LAST_SAVE_S)
         except (NotNow, TimeoutError):
             log.warning("left_unsaved", group=self.group)  # the next owner repeats it, to no effect
 

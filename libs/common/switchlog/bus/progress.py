@@ -43,7 +43,7 @@ class SeenVersions:
     ``load`` before ``[]``: what is not in memory is read from the durable store, many at once.
     """
 
-    def __init__(self, seen: Seen, group: str, limit: int = 100_000) -> None:
+    def __init__(self, seen: Seen, group: str, limit: int = 20_000) -> None:
         self._seen, self._group, self._limit = seen, group, limit
         self.memory: dict[str, int] = {}
         self.dirty: dict[str, int] = {}

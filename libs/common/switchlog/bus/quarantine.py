@@ -175,4 +175,6 @@ def _where(verdict: Verdict) -> tuple[str, int]:
 
 
 def _buries(verdict: Verdict) -> bool:
-    return verdict.error.reason in OF_THE_RECORD
+    # a plain row has no version to keep its place by
+    plain = verdict.received is not None and verdict.received.version == 0
+    return plain or verdict.error.reason in OF_THE_RECORD

@@ -152,24 +152,26 @@ async def test_redelivered_from_the_beginning_there_is_no_second_effect(world, m
 
 async def test_two_members_share_and_hand_over_without_loss_or_double(world):
     names = [f"agent-{n}" for n in range(16)]
-    written = 0
+    written, enough = 0, asyncio.Event()
 
     async def write() -> None:
         nonlocal written
-        for n in range(120):
+        while not enough.is_set():
             for name in names:
-                await world.publish(stream(name), str(n))
-            written = n + 1
+                await world.publish(stream(name), str(written))
+            written += 1
 
     async with world.running(concurrency=4) as first:
         writing = asyncio.create_task(write())
-        await until(lambda: written > 10, 20)
+        await until(lambda: first.tally["handled"] > 50, 20)
         async with world.running(concurrency=4) as second:
             await until(lambda: len(first.partitions) == len(second.partitions) == 2, 20)
-            await until(lambda: written > 60 and second.tally["handled"] > 50, 30)
+            await until(lambda: second.tally["handled"] > 50, 30)
+        await until(lambda: len(first.partitions) == 4, 20)
+        enough.set()
         await writing
-        await until(lambda: all(len(world.done.texts[f"acme/{name}"]) == 120 for name in names), 20)
-    assert world.done.texts == {f"acme/{name}": [str(n) for n in range(120)] for name in names}
+        await until(lambda: all(len(world.done.texts[f"acme/{name}"]) == written for name in names), 20)
+    assert world.done.texts == {f"acme/{name}": [str(n) for n in range(written)] for name in names}
     assert first.tally["gap"] == second.tally["gap"] == 0
     assert await world.lag() == 0
 
@@ -208,6 +210,29 @@ async def one_short_life(world: World, path: Path, concurrency: int, seconds: fl
     finally:
         child.send_signal(signal.SIGKILL)
         await child.wait()
+
+
+async def test_a_topic_made_after_the_consumer_started_is_found(world):
+    later = f"{world.topic}.later"
+    consumer = Consumer(BOOTSTRAP, world.group, [later], world.done.handle)
+    task = asyncio.create_task(consumer.run())
+    await asyncio.sleep(1)
+    await clients.ensure_topic(BOOTSTRAP, later, 1)
+    (row,) = world.owners.hold(A, "1")
+    await world.producer.send_and_wait(later, row.value, A.key.encode(), headers=list(row.headers))
+    await until(lambda: world.done.texts[A.key] == ["1"], 25)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_consumer_without_a_broker_waits_and_stops_when_told(world):
+    consumer = Consumer("127.0.0.1:1", world.group, [world.topic], world.done.handle)
+    task = asyncio.create_task(consumer.run())
+    await until(lambda: consumer.tally["later"] >= 2, 10)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, 3)
 
 
 async def test_a_hole_is_detected_and_healed_within_a_second(world):

@@ -9,7 +9,7 @@ import pytest
 from switchlog.bus.dead import KafkaDeadLetters, death_headers
 from switchlog.bus.parking import parked_streams, unpark
 from switchlog.bus.quarantine import Halted
-from switchlog.bus.record import Kept
+from switchlog.bus.record import Kept, read_row
 from switchlog.errors import NotNow, Poison
 
 from .kit import GROUP, TOPIC, World, rows, stream, until
@@ -330,6 +330,22 @@ async def test_poison_of_a_partition_that_left_is_its_next_owners(world):
         await world.broker.rebalance(GROUP)
         await world.all_committed()
     assert world.done.texts[A.key] == ["a1"] and await parked(world) == []
+
+
+async def test_a_plain_row_that_fails_is_buried(world):
+    """It has no version to keep its place by."""
+
+    async def act(received) -> None:
+        if received.value.startswith(b"bad"):
+            raise Poison("BROKEN")
+
+    for n in range(3):
+        world.broker.produce(TOPIC, b"acme/sales", b"bad%d" % n)
+    world.broker.produce(TOPIC, b"acme/sales", b"good")
+    async with world.running(handle=act, read=read_row):
+        await world.all_committed()
+    assert [raw.value for raw, _ in world.graves.buried] == [b"bad0", b"bad1", b"bad2"]
+    assert await parked(world) == []
 
 
 def test_death_headers_say_why_and_where_and_stay_small():
