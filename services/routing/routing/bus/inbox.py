@@ -30,6 +30,8 @@ GROUP = "routing-decide"
 SAVE_EVERY_S = 0.1
 STOP_WITHIN_S = 1.5
 POLL_MS = 1_000
+# A killed owner's pools wait this long for their next one: trust wants a decision within 5 s.
+SESSION_TIMEOUT_MS = 3_500
 MOST_WAITING = 20_000
 TRY_AGAIN_S = 0.5
 
@@ -74,7 +76,7 @@ class Inbox:
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            self._client = await self._connected()
+            await self._connect()
             saving = tasks.create_task(self._save_forever())
             try:
                 await self._pump()
@@ -83,16 +85,22 @@ class Inbox:
                 saving.cancel()
                 await self._client.stop()
 
-    async def _connected(self) -> Any:
+    async def _connect(self) -> None:
         while True:
-            client = clients.consumer(self._bootstrap, GROUP, [self._topic], _Listener(self), client_id=GROUP)
+            self._client = self._consumer()  # known before it starts: partitions may be assigned while it does
             try:
-                await client.start()
-                return client
+                await self._client.start()
+                return
             except KafkaError as error:
                 log.info("inbox_waits_for_broker", error=type(error).__name__)
-                await client.stop()
+                await self._client.stop()
                 await asyncio.sleep(TRY_AGAIN_S)
+
+    def _consumer(self) -> Any:
+        listener = _Listener(self)
+        return clients.consumer(
+            self._bootstrap, GROUP, [self._topic], listener, client_id=GROUP, session_timeout_ms=SESSION_TIMEOUT_MS
+        )
 
     async def _pump(self) -> None:
         while True:
