@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 
 from switchlog import runtime
-from switchlog.auth.verifier import verifier_from
+from switchlog.auth.verifier import Verifier, verifier_from
 from switchlog.bus.record import Raw, read_event
 from switchlog.bus.tail import Tail
 from switchlog.envelope import Row, StreamId
@@ -60,7 +60,13 @@ class Service:
     boards: Boards
 
 
-async def run(settings: Settings, roles: Sequence[str] = ROLES) -> None:
+async def run(
+    settings: Settings,
+    roles: Sequence[str] = ROLES,
+    *,
+    verifier: Verifier | None = None,
+    stop: asyncio.Event | None = None,
+) -> None:
     """The named roles in one process, until asked to stop."""
     async with AsyncExitStack() as stack:
         kernel = await stack.enter_async_context(open_kernel(settings.kernel, topics=TOPICS))
@@ -71,10 +77,11 @@ async def run(settings: Settings, roles: Sequence[str] = ROLES) -> None:
         api = "api" in roles
         await runtime.serve(
             settings.kernel,
-            app=_app(service) if api else None,
+            app=_app(service, verifier) if api else None,
             servicers=_servicers(service) if api else (),
             tasks=tasks,
             drain=[kernel.drain],
+            stop=stop,
         )
 
 
@@ -96,7 +103,7 @@ def refusal_of(row: Row) -> tuple[str, str]:
     return event.command_id, event.reason
 
 
-def _app(service: Service) -> FastAPI:
+def _app(service: Service, verifier: Verifier | None) -> FastAPI:
     kernel = service.kernel
     return create_app(
         SERVICE,
@@ -104,7 +111,7 @@ def _app(service: Service) -> FastAPI:
             queues_api.routes(service.desk, service.boards, kernel.clock),
             offers_api.routes(service.desk),
         ],
-        verifier=verifier_from(kernel.settings),
+        verifier=verifier or verifier_from(kernel.settings),
         settings=kernel.settings,
         ready=kernel.ready,
     )

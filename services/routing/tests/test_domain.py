@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from scene import CHAT, START, Scene, names, offers, only_offer, pairs
+from .scene import CHAT, START, Scene, names, offers, only_offer, pairs
 
 from routing.domain import carry
 from routing.domain import observed as seen

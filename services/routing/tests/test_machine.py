@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from scene import START, fold
+from .scene import START, fold
 
 from routing.domain import carry
 from routing.domain import observed as seen
