@@ -148,7 +148,10 @@ class Relay:
 
     async def close(self, timeout_s: float = 5.0) -> None:
         """Drain, then close the outlet; what is left is found by the next process's sweeper."""
-        await self.drain(timeout_s)
+        try:
+            await self.drain(timeout_s)
+        except LATER as error:
+            log.warning("watermarks_left", streams=len(self._unsaved), error=repr(error)[:200])
         self._stopped = True
         tasks = [*self._passes, *([self._saver] if self._saver else [])]
         for task in tasks:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -39,18 +39,28 @@ async def topics() -> AsyncIterator[None]:
     await admin.close()
 
 
-def settings(path: Path) -> KernelSettings:
-    return KernelSettings(
-        service="tally",
-        store=StoreSettings("sqlite", str(path)),
-        http_port=0,
-        grpc_port=0,
-        kafka_bootstrap=BOOTSTRAP,
-    )
+@pytest.fixture
+def settings(tmp_path: Path) -> Iterator[KernelSettings]:
+    """On SQLite, or on a keyspace of its own with ``STORE=cassandra``."""
+    store = StoreSettings("sqlite", str(tmp_path))
+    if os.environ.get("STORE") == "cassandra":
+        port = int(os.environ.get("CASSANDRA_PORT", "19042"))
+        store = StoreSettings("cassandra", cassandra_port=port, keyspace_prefix=f"e{uuid.uuid4().hex[:8]}_")
+    yield KernelSettings("tally", store, http_port=0, grpc_port=0, kafka_bootstrap=BOOTSTRAP)
+    if store.kind == "cassandra":
+        drop_keyspace(store)
+
+
+def drop_keyspace(store: StoreSettings) -> None:
+    from cassandra.cluster import Cluster
+
+    cluster = Cluster(["127.0.0.1"], port=store.cassandra_port, protocol_version=5)
+    cluster.connect().execute(f"DROP KEYSPACE IF EXISTS {store.keyspace_prefix}tally", timeout=60)
+    cluster.shutdown()
 
 
 @asynccontextmanager
-async def mirroring(kernel: Kernel, group: str) -> AsyncIterator[list[float]]:
+async def mirroring(kernel: Kernel, group: str, each: Callable[[], None] = lambda: None) -> AsyncIterator[list[float]]:
     """A consumer that counts on ``mirror-x`` what was counted on ``tally-x``; yields when each fact was mirrored."""
     mirrors = kernel.writer(TALLY, codec(MIRRORS))
     mirrored: list[float] = []
@@ -60,6 +70,7 @@ async def mirroring(kernel: Kernel, group: str) -> AsyncIterator[list[float]]:
         target = StreamId(received.stream.tenant, received.stream.name.replace("tally", "mirror"))
         await reaction(mirrors, target, Count(fact.counted.by), received, "when_counted")
         mirrored.append(time.perf_counter())
+        each()
 
     consumer = kernel.consumer(f"{PREFIX}-{group}", [TALLIES], when_counted)
     running = asyncio.create_task(consumer.run())
@@ -91,10 +102,12 @@ async def records(topic: str, count: int) -> list:
     return found
 
 
-async def test_a_fact_travels_and_a_second_delivery_of_everything_changes_nothing(topics: None, tmp_path: Path) -> None:
+async def test_a_fact_travels_and_a_second_delivery_of_everything_changes_nothing(
+    topics: None, settings: KernelSettings
+) -> None:
     """Ideas 1 to 3; kernel rules 7, 8 and 14."""
     names = [f"tally-{n}" for n in range(5)]
-    async with open_kernel(settings(tmp_path), topics={"tally": TALLIES, "mirror": MIRRORS}) as kernel:
+    async with open_kernel(settings, topics={"tally": TALLIES, "mirror": MIRRORS}) as kernel:
         tallies = kernel.writer(TALLY, codec(TALLIES))
         async with mirroring(kernel, "first") as mirrored:
             for n in range(20):
@@ -117,14 +130,16 @@ async def test_a_fact_travels_and_a_second_delivery_of_everything_changes_nothin
         assert {one.meta.correlation_id for one in own} == {name}
 
 
-async def test_what_a_crash_left_unpublished_is_swept_up_by_the_next_process(topics: None, tmp_path: Path) -> None:
+async def test_what_a_crash_left_unpublished_is_swept_up_by_the_next_process(
+    topics: None, settings: KernelSettings
+) -> None:
     """Kernel rules 8, 9; trust.md, kill between append and publish."""
-    async with open_kernel(settings(tmp_path), topics={"tally": TALLIES}) as kernel:
+    async with open_kernel(settings, topics={"tally": TALLIES}) as kernel:
         kernel.relay.notify = lambda *_: None  # type: ignore[method-assign]  # dies before it publishes anything
         tallies = kernel.writer(TALLY, codec(TALLIES))
         for n in range(10):
             await tallies.execute(stream(), Count("a"), cause(f"c{n}"))
-    async with open_kernel(settings(tmp_path), topics={"tally": TALLIES}) as kernel:
+    async with open_kernel(settings, topics={"tally": TALLIES}) as kernel:
         assert await kernel.ready() == {"store": True}
         sweeping = asyncio.create_task(kernel.sweeper(every_s=0.1)())
         found = await records(TALLIES, 10)
@@ -132,17 +147,18 @@ async def test_what_a_crash_left_unpublished_is_swept_up_by_the_next_process(top
     assert [TallyMessage.FromString(record.value).meta.version for record in found] == list(range(1, 11))
 
 
-async def test_from_command_to_the_reactions_append_takes_milliseconds(topics: None, tmp_path: Path) -> None:
+async def test_from_command_to_the_reactions_append_takes_milliseconds(topics: None, settings: KernelSettings) -> None:
     """Two appends and one hop over Kafka, part of queued -> offered; generous here, the figure is printed."""
-    async with open_kernel(settings(tmp_path), topics={"tally": TALLIES, "mirror": MIRRORS}) as kernel:
+    async with open_kernel(settings, topics={"tally": TALLIES, "mirror": MIRRORS}) as kernel:
         tallies = kernel.writer(TALLY, codec(TALLIES))
         took: list[float] = []
-        async with mirroring(kernel, "latency") as mirrored:
+        done = asyncio.Event()
+        async with mirroring(kernel, "latency", done.set) as mirrored:
             for n in range(120):
-                began, known = time.perf_counter(), len(mirrored)
+                done.clear()
+                began = time.perf_counter()
                 await tallies.execute(stream(), Count("a"), cause(f"c{n}"))
-                while len(mirrored) == known:
-                    await asyncio.sleep(0)
+                await done.wait()
                 took.append(mirrored[-1] - began)
         took = sorted(took[20:])
         print(f"command to reaction stored: p50 {took[50] * 1e3:.1f} ms, p99 {took[98] * 1e3:.1f} ms")

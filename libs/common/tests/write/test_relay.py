@@ -253,3 +253,11 @@ async def test_closing_publishes_what_is_under_way_and_gives_up_in_time(bench: B
     began = asyncio.get_running_loop().time()
     await other.relay.close(timeout_s=0.1)
     assert asyncio.get_running_loop().time() - began < 1
+
+
+async def test_closing_does_not_need_the_store(bench: Bench) -> None:
+    bench.relay.notify(stream(), 1, await bench.stored(1))
+    await asyncio.sleep(0.005)
+    bench.store.faults.away = True
+    await bench.relay.close(timeout_s=0.1)
+    assert bench.versions() == [1]
