@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -65,10 +65,13 @@ class Parking:
         await _put(self._views, self._group, parked)
         self.streams[received.key] = parked
 
-    async def keep(self, received: Received) -> None:
-        """Lay ``received`` aside behind the earlier ones of its stream."""
+    async def keep(self, batch: Sequence[Received]) -> None:
+        """Lay ``batch`` aside, each record behind the earlier ones of its stream; durable when this returns."""
+        await self._views.put_many(RECORDS, [self._row(received) for received in batch])
+
+    def _row(self, received: Received) -> tuple[str, str, bytes, int]:
         value = msgspec.msgpack.encode(as_raw(received))
-        await self._views.put(RECORDS, self._records(received.key), _ordinal(received.version), value, received.version)
+        return self._records(received.key), _ordinal(received.version), value, received.version
 
     async def kept(self, key: str) -> list[tuple[int, Kept]]:
         """The first records laid aside, by version."""

@@ -13,7 +13,7 @@ from switchlog.bus.apply import Applier
 from switchlog.bus.patience import Leaving, patiently
 from switchlog.bus.progress import Offsets
 from switchlog.bus.quarantine import Quarantine
-from switchlog.bus.record import Raw, Received, as_raw
+from switchlog.bus.record import Kept, Raw, Received, as_raw
 from switchlog.errors import NotFound, Poison, Rejected
 
 # Decided together: how many records share one look-up of `seen`, and one call of a batch handler.
@@ -158,7 +158,7 @@ class Partition:
         await self._applier.load({received.key})
         if not self._quarantine.covers(received.key) or self._applier.standing(received) == "repeat":
             return False
-        await self._quarantine.follow(received, done)
+        self._quarantine.follow(received, done)
         return True
 
     def _begin(self, raw: Raw | Received) -> None:
@@ -283,13 +283,19 @@ class Partition:
     async def _replay(self, key: str) -> None:
         parking, tally = self._quarantine.parking, self._applier.tally
         assert parking is not None
-        while kept := await parking.kept(key):
+        while kept := await self._kept(key):
             for version, raw in kept:
                 await self._applier.one(self._read(raw))
                 await self._remember(key)
                 await parking.forget(key, version)
                 tally.add("retried")
         await parking.release(key)
+
+    async def _kept(self, key: str) -> list[tuple[int, Kept]]:
+        # nobody adds to it meanwhile: what follows in this stream waits behind us
+        assert self._quarantine.parking is not None
+        await self._quarantine.keep_held(key)
+        return await self._quarantine.parking.kept(key)
 
     async def _remember(self, key: str) -> None:
         # durable before the record is forgotten: its offset was committed long ago

@@ -11,7 +11,7 @@ from switchlog.bus.parking import Parking
 from switchlog.bus.patience import Leaving, patiently
 from switchlog.bus.record import OF_THE_RECORD, Raw, Received, as_raw
 from switchlog.bus.tally import Tally
-from switchlog.errors import Poison
+from switchlog.errors import NotNow, Poison
 from switchlog.log import get_logger
 
 log = get_logger(__name__)
@@ -20,6 +20,7 @@ HALT_AFTER = 10
 # a lone poison record on a quiet topic is settled after this long all the same
 SETTLE_AFTER_S = 5.0
 MAX_HELD = 500
+KEPT_AT_ONCE = 100
 
 Done = Callable[[], None]
 
@@ -55,14 +56,17 @@ class Quarantine:
         self._pending: list[Verdict] = []
         self._cleared: list[Verdict] = []
         self._held: dict[str, list[Verdict]] = {}
-        self._holding = 0
         self._in_a_row = 0
-        self._ready = asyncio.Event()
+        self._ready, self._keeping = asyncio.Event(), asyncio.Lock()
 
     @property
     def idle(self) -> bool:
         """No stream is laid aside."""
         return not self._held and not (self.parking and self.parking.streams)
+
+    @property
+    def _holding(self) -> int:
+        return sum(map(len, self._held.values()))
 
     @property
     def halted(self) -> bool:
@@ -86,16 +90,30 @@ class Quarantine:
         self._pending.append(verdict)
         self._ready.set()
 
-    async def follow(self, received: Received, done: Done) -> None:
-        """``received`` belongs to a stream that is laid aside: keep it behind the others."""
-        held = self._held.get(received.key)
-        if held is None:
-            await self._keep(received, done)
-            return
-        held.append(Verdict(as_raw(received), received, Poison(), done))
-        self._holding += 1
+    def follow(self, received: Received, done: Done) -> None:
+        """``received`` belongs to a stream that is laid aside: it will be kept behind what is held of it.
+
+        Raises ``NotNow`` while too many wait to be kept.
+        """
         if self._holding > MAX_HELD:
             self._clear()
+            raise NotNow("PARKING_BUSY")
+        self._held.setdefault(received.key, []).append(Verdict(as_raw(received), received, Poison(), done))
+        if self.parking is not None and self.parking.covers(received.key):
+            self._ready.set()
+
+    async def keep_held(self, key: str) -> None:
+        """Make durable what is held of a parked stream, in order."""
+        assert self.parking is not None
+        async with self._keeping:
+            while held := self._held.get(key):
+                batch = held[:KEPT_AT_ONCE]
+                await self.parking.keep([verdict.received for verdict in batch if verdict.received])
+                for verdict in batch:
+                    verdict.done()
+                del held[: len(batch)]
+                self._tally.add("parked", len(batch))
+            self._held.pop(key, None)
 
     def success(self) -> None:
         """Some record was handled, so those before it are to blame themselves."""
@@ -110,7 +128,6 @@ class Quarantine:
         for key, held in list(self._held.items()):
             if held and _where(held[0]) in partitions:
                 del self._held[key]
-        self._holding = sum(map(len, self._held.values()))
 
     async def settle_forever(self, closing: asyncio.Event) -> None:
         """Bury and park what is cleared, and after a while what nobody contradicted."""
@@ -139,7 +156,6 @@ class Quarantine:
         if self.parking is None or verdict.received is None:
             raise Halted(f"a failing stream may not be parked here: {verdict.error}") from verdict.error
         self._held[verdict.received.key] = [verdict]
-        self._holding += 1
 
     async def _settle(self) -> None:
         while self._cleared:
@@ -147,6 +163,9 @@ class Quarantine:
             await (self._bury(verdict) if _buries(verdict) else self._park(verdict))
             if verdict in self._cleared:  # it may have been dropped meanwhile
                 self._cleared.remove(verdict)
+        for key in list(self._held):
+            if self.parking is not None and self.parking.covers(key):
+                await self.keep_held(key)
 
     async def _bury(self, verdict: Verdict) -> None:
         await self._dead.bury(verdict.raw, verdict.error.reason, verdict.error.detail)
@@ -156,18 +175,7 @@ class Quarantine:
     async def _park(self, verdict: Verdict) -> None:
         assert self.parking is not None and verdict.received is not None
         await self.parking.open(verdict.received, verdict.error.reason, verdict.error.detail)
-        held = self._held.get(verdict.received.key, [])
-        while held:
-            await self._keep(held[0].received, held[0].done)  # type: ignore[arg-type]  # only received ones are held
-            held.pop(0)
-            self._holding -= 1
-        self._held.pop(verdict.received.key, None)
-
-    async def _keep(self, received: Received, done: Done) -> None:
-        assert self.parking is not None
-        await self.parking.keep(received)
-        self._tally.add("parked")
-        done()
+        await self.keep_held(verdict.received.key)
 
 
 def _where(verdict: Verdict) -> tuple[str, int]:

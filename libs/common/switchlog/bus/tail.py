@@ -25,7 +25,7 @@ Take = Callable[[Raw], None]
 
 
 class Tail:
-    """``await run()`` hands every record to ``take`` until cancelled; ``caught_up`` is set once all that stood was read.
+    """``await run()`` hands every record to ``take`` until cancelled; ``caught_up`` is set once what stood is read.
 
     ``start="beginning"`` reads the topics whole first, ``"now"`` only what comes. ``take`` must not raise.
     """

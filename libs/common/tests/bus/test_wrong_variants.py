@@ -115,7 +115,7 @@ async def test_a_parked_stream_comes_back_whole(world, monkeypatch):
 
 
 async def test_caught_parked_stream_skipped_and_continued(world, monkeypatch):
-    async def dropped(self, received) -> None:
+    async def dropped(self, batch) -> None:
         return None
 
     monkeypatch.setattr(Parking, "keep", dropped)
