@@ -188,10 +188,10 @@ async def test_a_desk_gets_a_snapshot_then_each_offer_once(scene: Scene) -> None
         scene.desks.offered(TENANT, offer(scene))
     scene.desks.over(TENANT, OfferOver("ann", "o1", OfferEnd.WITHDRAWN))
     scene.desks.over(TENANT, OfferOver("ann", "o1", OfferEnd.WITHDRAWN))
-    assert [frame["type"] for frame in frames] == ["snapshot", "offer", "offer_over"]
-    assert [one["offer_id"] for one in frames[0]["offers"]] == ["early"]
-    assert frames[0]["state"]["state"] == "ready"
-    assert frames[2] == {"type": "offer_over", "offer_id": "o1", "how": "withdrawn"}
+    assert [frame["type"] for frame in frames] == ["snapshot", "offer", "offer_gone"]
+    assert [one["offer_id"] for one in frames[0]["data"]["offers"]] == ["early"]
+    assert frames[0]["data"]["state"] == "ready"
+    assert frames[2] == {"type": "offer_gone", "data": {"offer_id": "o1", "reason": "withdrawn"}}
 
 
 async def test_an_offer_heard_after_its_end_is_never_shown(scene: Scene) -> None:
@@ -199,13 +199,13 @@ async def test_an_offer_heard_after_its_end_is_never_shown(scene: Scene) -> None
     frames = await seated(scene, offer(scene))
     scene.desks.offered(TENANT, offer(scene))
     assert [frame["type"] for frame in frames] == ["snapshot"]
-    assert frames[0]["offers"] == []
+    assert frames[0]["data"]["offers"] == []
 
 
 async def test_offers_from_before_this_process_are_in_the_snapshot(scene: Scene) -> None:
     await scene.offers.made(TENANT, offer(scene), 7)
     frames = await seated(scene, *await scene.offers.of(TENANT, "ann"))
-    assert [one["offer_id"] for one in frames[0]["offers"]] == ["o1"]
+    assert [one["offer_id"] for one in frames[0]["data"]["offers"]] == ["o1"]
     await scene.offers.over(TENANT, OfferOver("ann", "o1", OfferEnd.EXPIRED), 8)
     assert await scene.offers.of(TENANT, "ann") == []
 
@@ -213,7 +213,7 @@ async def test_offers_from_before_this_process_are_in_the_snapshot(scene: Scene)
 async def test_an_offer_long_past_its_time_is_forgotten(scene: Scene) -> None:
     scene.desks.offered(TENANT, offer(scene))
     scene.clock.advance(15_000 + 60_001)
-    assert (await seated(scene))[0]["offers"] == []
+    assert (await seated(scene))[0]["data"]["offers"] == []
 
 
 async def test_changes_are_told_in_order_and_once(scene: Scene) -> None:
@@ -224,14 +224,13 @@ async def test_changes_are_told_in_order_and_once(scene: Scene) -> None:
     for n, fact in enumerate(await scene.facts(), start=1):
         for _ in range(2):
             scene.desks.changed(stream, n, fact)
-    told = [(frame["type"], frame.get("change") or frame["state"]["state"]) for frame in frames[1:]]
+    told = [(frame["type"], frame["data"]["state"]) for frame in frames[1:]]
     assert told == [
         ("contact", "assigned"),
         ("state", "busy"),
-        ("contact", "ended"),
-        ("contact", "wrap_up_started"),
+        ("contact", "wrap_up"),
         ("state", "wrap_up"),
-        ("contact", "wrap_up_ended"),
+        ("contact", "ended"),
         ("state", "ready"),
     ]
     assert scene.desks.heard(stream) == version + 4

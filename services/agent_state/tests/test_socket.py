@@ -71,16 +71,16 @@ async def test_a_snapshot_comes_first_then_changes(door: Door) -> None:
     scene = door.scene
     async with websockets.connect(door.url(await door.ticket())) as agent:
         snapshot = await frame(agent)
-        assert (snapshot["type"], snapshot["state"]["state"], snapshot["offers"]) == ("snapshot", "ready", [])
+        assert (snapshot["type"], snapshot["data"]["state"], snapshot["data"]["offers"]) == ("snapshot", "ready", [])
         now = scene.clock.now()
         scene.desks.offered(TENANT, OfferMade("ann", "o1", LEG, now, now + 15_000, now))
         offer = await frame(agent)
-        assert (offer["type"], offer["offer"]["offer_id"], offer["offer"]["contact"]) == ("offer", "o1", "c1")
+        assert (offer["type"], offer["data"]["offer_id"], offer["data"]["contact"]) == ("offer", "o1", "c1")
         await scene.give(BeNotReady("lunch"))
         facts = await scene.facts()
         scene.desks.changed(agent_stream(TENANT, "ann"), len(facts), facts[-1])
         changed = await frame(agent)
-        assert (changed["type"], changed["state"]["reason"]) == ("state", "lunch")
+        assert (changed["type"], changed["data"]["reason"]) == ("state", "lunch")
 
 
 async def test_a_lost_socket_comes_back_to_the_same_offers(door: Door) -> None:
@@ -89,7 +89,7 @@ async def test_a_lost_socket_comes_back_to_the_same_offers(door: Door) -> None:
     door.scene.desks.offered(TENANT, OfferMade("ann", "o1", LEG, now, now + 15_000, now))
     for _ in range(2):
         async with websockets.connect(door.url(await door.ticket())) as agent:
-            assert [offer["offer_id"] for offer in (await frame(agent))["offers"]] == ["o1"]
+            assert [offer["offer_id"] for offer in (await frame(agent))["data"]["offers"]] == ["o1"]
 
 
 async def test_a_ticket_is_good_once(door: Door) -> None:

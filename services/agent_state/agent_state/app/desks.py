@@ -16,7 +16,7 @@ from ..domain.events import AgentEvent, WorkEnded, WorkStarted, WrapUpEnded, Wra
 from ..domain.evolve import evolve
 from ..domain.state import Agent
 from .foreign import OfferMade, OfferOver
-from .shown import Json, shown_agent, shown_contacts, shown_offer, shown_state
+from .shown import Json, shown_agent, shown_offer, shown_state
 
 Send = Callable[[Json], None]
 Seat = tuple[str, str]  # tenant, agent
@@ -57,22 +57,22 @@ class Desk:
         assert isinstance(changed, Agent)  # who is registered stays so
         self.agent = changed
         if (change := contact_change(event)) is not None:
-            self.send({"type": "contact", "version": version, **change})
+            self.send({"type": "contact", "version": version, "data": change})
         if (state := shown_state(changed)) != before:
-            self.send({"type": "state", "version": version, "state": state})
+            self.send({"type": "state", "version": version, "data": state})
 
 
 def contact_change(event: AgentEvent) -> Json | None:
-    """What a fact says about a contact of the agent."""
+    """What a fact says about a contact of the agent: ``state`` is assigned, wrap_up or ended."""
     match event:
         case WorkStarted(_, leg):
-            change: Json = {"change": "assigned"}
-        case WorkEnded(_, leg, wrap_up_follows):
-            change = {"change": "ended", "wrap_up_follows": wrap_up_follows}
+            change: Json = {"state": "assigned"}
+        case WorkEnded(_, leg, wrap_up_follows) if not wrap_up_follows:
+            change = {"state": "ended"}
         case WrapUpStarted(_, leg, ends_at):
-            change = {"change": "wrap_up_started", "wrap_up_ends_at": timestamp(ends_at)}
+            change = {"state": "wrap_up", "wrap_up_ends_at": timestamp(ends_at)}
         case WrapUpEnded(_, leg, by):
-            change = {"change": "wrap_up_ended", "by": by.value}
+            change = {"state": "ended", "by": by.value}
         case _:
             return None
     return {**change, "contact": leg.contact, "leg": leg.leg, "queue": leg.queue, "channel": leg.channel}
@@ -98,7 +98,7 @@ class Desks:
             return
         standing[offer.offer_id] = offer
         now = self.clock.now()
-        frame = {"type": "offer", "arrived_at": timestamp(now), "offer": shown_offer(offer)}
+        frame = {"type": "offer", "data": {**shown_offer(offer), "arrived_at": timestamp(now)}}
         if self._tell((tenant, offer.agent), frame):
             self.delay(now - offer.offered_at)
 
@@ -111,7 +111,7 @@ class Desks:
             self._over.popitem(last=False)
         seat = (tenant, end.agent)
         self._standing(seat).pop(end.offer_id, None)
-        self._tell(seat, {"type": "offer_over", "offer_id": end.offer_id, "how": end.how.value})
+        self._tell(seat, {"type": "offer_gone", "data": {"offer_id": end.offer_id, "reason": end.how.value}})
 
     def changed(self, stream: StreamId, version: int, event: AgentEvent | None) -> None:
         """The agent's own fact."""
@@ -149,10 +149,10 @@ class Desks:
             {
                 "type": "snapshot",
                 "version": version,
-                "agent": shown_agent(agent, version),
-                "state": shown_state(agent),
-                "offers": [shown_offer(offer) for offer in offers],
-                "contacts": shown_contacts(agent),
+                "data": {
+                    **shown_agent(agent, version),
+                    "offers": [shown_offer(offer) for offer in offers],
+                },
             }
         )
         self._desks[tenant, agent.id].add(desk)

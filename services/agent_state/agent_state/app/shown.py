@@ -67,7 +67,7 @@ def shown_work(work: Work) -> Json:
         "queue": work.leg.queue,
         "channel": work.leg.channel,
         "started_at": timestamp(work.started_at),
-        "wrap_up": ends_at is not None,
+        "state": "assigned" if ends_at is None else "wrap_up",
         "wrap_up_ends_at": timestamp(ends_at) if ends_at is not None else None,
     }
 
