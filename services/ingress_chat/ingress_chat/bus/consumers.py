@@ -38,9 +38,11 @@ def routing_handler(reactions: Reactions, read: ReadRouting) -> Handler:
 
 
 def projection_handler(contacts: Contacts, codec: Codec[ContactEvent]) -> Handler:
-    """Own facts into the read model."""
+    """Own facts into the read model; calls, which share the topic, are somebody else's."""
 
     async def handle(received: Received) -> None:
+        if received.service != codec.service:
+            return
         event = codec.read(received.parse(codec.message))
         if event is not None:
             await contacts.fold(received.stream, received.version, event)
@@ -54,6 +56,8 @@ def nudger(live: Live, desks: Desks, codec: Codec[ContactEvent]) -> Take:
     def take(raw: Raw) -> None:
         try:
             received = read_event(raw)
+            if received.service != codec.service:
+                return
             event = codec.read(received.parse(codec.message))
         except Poison:
             return
