@@ -48,16 +48,19 @@ def consumer(
     client_id: str = "switchlog",
     session_timeout_ms: int = 6_000,
     partition_bytes: int = 1024 * 1024,
+    instance: str | None = None,
     security: Security | None = None,
 ) -> AIOKafkaConsumer:
     """A consumer, not started; it commits only what it is told to and begins a new group at the earliest record.
 
     A killed member's partitions move after ``session_timeout_ms``, a newcomer waits for one heartbeat.
+    ``instance`` names a static member: it comes back to its partitions after a restart without a rebalance.
     ``fetch_max_wait_ms`` is how long a resumed partition may wait for the fetch of the others; new records end it.
     """
     made = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         group_id=group,
+        group_instance_id=instance,
         client_id=client_id,
         enable_auto_commit=False,
         auto_offset_reset="earliest",

@@ -1,0 +1,104 @@
+"""``python -m analytics``: the service with all its roles, one role alone, or figures on the command line."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from cyclopts import App
+
+from switchlog import runtime
+
+from . import printing, wiring
+from .config import settings
+
+app = App(name="analytics", help="Service levels and the other figures, live and by interval.")
+
+
+def _run(*roles: str) -> int:
+    told = settings(os.environ)
+    return runtime.run(told.kernel, lambda: wiring.run(told, frozenset(roles)))
+
+
+@app.command
+def run() -> int:
+    """All roles in one process."""
+    return _run(*wiring.ROLES)
+
+
+@app.command
+def api() -> int:
+    """HTTP and gRPC, from the stored rows."""
+    return _run("api")
+
+
+@app.command
+def fold() -> int:
+    """The Faust worker: facts into figures, service levels onto their topic."""
+    return _run("fold")
+
+
+@app.command
+def figures(
+    *,
+    queue: str = "",
+    channel: str = "",
+    from_: str = "",
+    to: str = "",
+    step: str = "30m",
+    tz: str = "",
+    attribution: str = "cohort",
+    threshold: int = 20,
+    formulas: str = "",
+    group_by: str = "queue",
+    json: bool = False,
+    csv: bool = False,
+    url: str = "",
+    token: str = "",
+) -> int:
+    """Figures by interval, as GET /v1/figures answers them, with the same names: a table, --json or --csv.
+
+    Parameters
+    ----------
+    queue
+        One or more queues, with commas between; all when not given.
+    from_
+        RFC 3339 with offset; the start of the local day when not given.
+    threshold
+        Seconds, one of the queue's thresholds.
+    formulas
+        Ids of formulas, with commas between; all when not given.
+    url
+        Where the service answers; on this machine when not given.
+    token
+        A bearer token; SWITCHLOG_TOKEN when not given.
+    """
+    asked = {"queue": queue, "channel": channel, "from": from_, "to": to, "step": step, "tz": tz}
+    asked |= {"attribution": attribution, "threshold": str(threshold), "formulas": formulas, "group_by": group_by}
+    told = settings(os.environ).kernel
+    where = url or f"http://{told.http_host}:{told.http_port}"
+    known = token or os.environ.get("SWITCHLOG_TOKEN", "")
+    return printing.figures(where, known, asked, "json" if json else "csv" if csv else "table")
+
+
+@app.command
+def relay(*, stream: str = "", tenant: str = "", from_: int = 1) -> int:
+    """Publish what a crash left unpublished; with a stream, publish that again and end.
+
+    Parameters
+    ----------
+    stream
+        A stream such as feed-pbx-1-0.
+    tenant
+        The stream's tenant.
+    from_
+        The first version to publish again.
+    """
+    if not stream:
+        return _run("relay")
+    told = settings(os.environ)
+    return runtime.run(told.kernel, lambda: wiring.republish(told, tenant, stream, from_))
+
+
+if __name__ == "__main__":
+    sys.exit(app())

@@ -1,0 +1,54 @@
+"""What this service is told, read once from the environment by ``__main__``."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from switchlog.config import PORTS, ConfigError, KernelSettings, kernel_settings
+
+SERVICE = "analytics"
+_STATE = re.compile(r"[a-z][a-z0-9_]{0,31}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """``replica`` names this process among its equals and stays the same over restarts (static membership).
+
+    ``state`` names the stored rows: a rebuild goes under a new name beside the old one. ``time_zone`` is a tenant's
+    whose pools have not said theirs. ``topic`` is where routing facts are read.
+    """
+
+    kernel: KernelSettings
+    replica: str
+    state: str = "s1"
+    time_zone: str = "Asia/Shanghai"
+    topic: str = "routing.events.v1"
+
+    @property
+    def group(self) -> str:
+        return f"analytics-figures-{self.state}"
+
+
+def settings(env: Mapping[str, str]) -> Settings:
+    """Pure; raises ``ConfigError`` naming the variable that is wrong."""
+    state = env.get("ANALYTICS_STATE") or "s1"
+    if not _STATE.match(state):
+        raise ConfigError(f"ANALYTICS_STATE must be a short lower-case name, not {state!r}")
+    return Settings(
+        kernel_settings(env, SERVICE, PORTS[SERVICE]),
+        env.get("ANALYTICS_REPLICA") or socket.gethostname(),
+        state,
+        _zone(env.get("ANALYTICS_TIME_ZONE") or "Asia/Shanghai"),
+    )
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        raise ConfigError(f"ANALYTICS_TIME_ZONE must be an IANA zone such as Asia/Shanghai, not {name!r}") from None
+    return name

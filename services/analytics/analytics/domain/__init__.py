@@ -1,0 +1,1 @@
+"""The rule book of figures: folds, definitions, intervals; nothing but the standard library."""

@@ -1,0 +1,1 @@
+"""The stored rows and how they are found again."""

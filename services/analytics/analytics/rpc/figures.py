@@ -1,0 +1,121 @@
+"""AnalyticsService: the same questions by gRPC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+
+from contactcenter.analytics.v1 import service_pb2 as pb
+from contactcenter.analytics.v1.service_pb2_grpc import AnalyticsServiceServicer, add_AnalyticsServiceServicer_to_server
+from switchlog import rpc
+from switchlog.auth.principal import Principal
+from switchlog.decider import Rejected
+from switchlog.rpc import Servicer
+from switchlog.rpc_commands import checked
+
+from .. import wire
+from ..app.questions import FiguresAsked, Questions
+from ..app.shown import counts, seconds, waits
+from ..domain.figures import Row
+
+ROLES = ("analyst", "supervisor", "admin", "service")
+NO_ALERTS = grpc.StatusCode.UNIMPLEMENTED, "alerts are not built yet"
+NO_FEED = grpc.StatusCode.UNIMPLEMENTED, "feeding in is not built yet"
+
+
+@dataclass(frozen=True)
+class AnalyticsByRpc(AnalyticsServiceServicer):
+    questions: Questions
+
+    async def GetFigures(self, request: pb.GetFiguresRequest, context: Any) -> pb.GetFiguresResponse:
+        caller = _caller(request)
+        found = await self.questions.figures(caller.tenant, _asked(request))
+        return pb.GetFiguresResponse(
+            rows=[_row(row, freshness) for row, freshness in found.rows],
+            time_zone=found.tz,
+            threshold_s=found.threshold_s,
+            as_of=wire.stamp(found.as_of),
+            step=wire.STEP_NUMBERS[found.step],  # type: ignore[arg-type]  # an enum's number
+            attribution=wire.COHORT,
+        )
+
+    async def GetQueueNow(self, request: pb.GetQueueNowRequest, context: Any) -> pb.GetQueueNowResponse:
+        caller = _caller(request)
+        _no_as_of(request)
+        found = await self.questions.now(caller.tenant, request.queue)
+        return pb.GetQueueNowResponse(
+            now=pb.QueueNow(
+                queue=found.queue,
+                at=wire.stamp(found.at),
+                waiting=found.waiting,
+                longest_wait_ms=found.longest_wait_ms,
+                agents=[pb.NamedCount(name=name, value=value) for name, value in found.agents.items()],
+                today=_row(found.today, found.freshness_s),
+                freshness_ms=round(found.freshness_s * 1000),
+            )
+        )
+
+    async def ListAlerts(self, request: pb.ListAlertsRequest, context: Any) -> pb.ListAlertsResponse:
+        await context.abort(*NO_ALERTS)
+        return pb.ListAlertsResponse()
+
+    async def Feed(self, request_iterator: Any, context: Any) -> pb.FeedResponse:
+        await context.abort(*NO_FEED)
+        return pb.FeedResponse()
+
+
+def servicer(questions: Questions) -> Servicer:
+    """For ``serve(servicers=...)``."""
+    return add_AnalyticsServiceServicer_to_server, AnalyticsByRpc(questions)
+
+
+def _caller(request: Any) -> Principal:
+    return rpc.caller(checked(request).tenant_id, *ROLES)
+
+
+def _no_as_of(request: Any) -> None:
+    if request.HasField("as_of"):
+        raise Rejected("NOT_YET", "as_of is not there yet", invalid=True)
+
+
+def _asked(request: pb.GetFiguresRequest) -> FiguresAsked:
+    _no_as_of(request)
+    if request.agents or request.teams:
+        raise Rejected("NOT_YET", "agents and teams are not there yet", invalid=True)
+    return FiguresAsked(
+        queues=tuple(request.queues),
+        channels=tuple(wire.CHANNELS.get(channel, "unspecified") for channel in request.channels),
+        begin=wire.milliseconds(request.start) if request.HasField("start") else None,
+        end=wire.milliseconds(request.end) if request.HasField("end") else None,
+        step=wire.STEPS.get(request.step, "unknown") if request.step else "30m",
+        tz=request.time_zone,
+        attribution=wire.ATTRIBUTIONS.get(request.attribution, "unknown") if request.attribution else "cohort",
+        threshold_s=request.threshold_s or 20,
+        formulas=tuple(request.formulas),
+        group_by=tuple(request.group_by) or ("queue",),
+    )
+
+
+def _row(row: Row, freshness_s: float) -> pb.FigureRow:
+    return pb.FigureRow(
+        start=wire.stamp(row.start),
+        end=wire.stamp(row.end),
+        queue=row.queue,
+        verdicts_final=row.verdicts_final,
+        final=row.final,
+        freshness_ms=round(freshness_s * 1000),
+        counts=[
+            pb.NamedCount(name=name, value=value) for name, value in counts(row.level).items() if value is not None
+        ],
+        durations=_durations(seconds(row.level)),
+        figures=[pb.NamedFigure(formula=name, value=value) for name, value in row.figures.items()],
+        percentiles=_durations(waits(row)),
+    )
+
+
+def _durations(known: dict[str, float | None]) -> list[pb.NamedDuration]:
+    return [
+        pb.NamedDuration(name=name, value_ms=round(value * 1000)) for name, value in known.items() if value is not None
+    ]
