@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -22,6 +23,7 @@ def main(
     rate: Annotated[float, Parameter(env_var="DEMO_RATE")] = 20,
     agents: Annotated[int, Parameter(env_var="DEMO_AGENTS")] = 12,
     contact_seconds: Annotated[float, Parameter(env_var="DEMO_CONTACT_SECONDS")] = 20,
+    picture: Annotated[Path | None, Parameter(env_var="DEMO_PICTURE")] = None,
 ) -> int:
     """Run the demo.
 
@@ -37,8 +39,10 @@ def main(
         How many simulated agents sign in.
     contact_seconds
         Mean length of a conversation.
+    picture
+        Where to draw the last page, as SVG.
     """
-    return asyncio.run(demo(Options(store, seconds, rate, agents, contact_seconds)))
+    return asyncio.run(demo(Options(store, seconds, rate, agents, contact_seconds, picture)))
 
 
 if __name__ == "__main__":

@@ -35,13 +35,17 @@ PORTS: Mapping[str, int] = {
 
 @dataclass(frozen=True)
 class Options:
-    """`rate` contacts a minute, `seconds` 0 = until Ctrl-C; `contact_seconds` is the mean length of a conversation."""
+    """`rate` contacts a minute, `seconds` 0 = until Ctrl-C; `contact_seconds` is the mean length of a conversation.
+
+    `picture` is where the last page is drawn (SVG).
+    """
 
     store: str = "sqlite"
     seconds: float = 0
     rate: float = 20
     agents: int = 12
     contact_seconds: float = 20
+    picture: Path | None = None
     settings: Settings = field(default_factory=Settings)
 
     @property

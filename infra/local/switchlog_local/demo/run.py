@@ -16,7 +16,7 @@ from switchlog_local import stores
 from switchlog_local.demo import plan, summary
 from switchlog_local.demo.observer import Counts, observe
 from switchlog_local.demo.people import Crowd
-from switchlog_local.demo.screen import Picture, ask_queues, show
+from switchlog_local.demo.screen import Picture, ask_queues, draw, show
 from switchlog_local.demo.seed import SITE_KEYS, seed
 from switchlog_local.demo.supervisor import Supervisor
 from switchlog_local.issuer import PEOPLE, Issuer
@@ -64,6 +64,8 @@ async def _live(
         await started.wait()
         async with _people(options, issuer, picture), _background(show(picture, console)):
             await _until(stop, options.seconds)
+            if options.picture is not None:
+                draw(picture, options.picture)
         await asyncio.sleep(1)  # the last facts are on their way to the topics
     return picture
 

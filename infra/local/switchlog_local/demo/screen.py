@@ -1,10 +1,12 @@
 """What a person sees of the running demo: a live page in a terminal, plain lines elsewhere."""
 
 import asyncio
+import os
 import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
@@ -112,6 +114,15 @@ class Picture:
 
 
 OFFERS = ("contact_offered", "offer_accepted", "offer_expired")
+
+
+def draw(picture: Picture, path: Path) -> None:
+    """The page as an SVG."""
+    with Path(os.devnull).open("w") as nowhere:
+        console = Console(record=True, width=124, file=nowhere, force_terminal=True)
+        console.print(picture.page())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    console.save_svg(str(path), title="make demo")
 
 
 async def ask_queues(picture: Picture, token: str) -> None:
