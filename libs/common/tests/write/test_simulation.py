@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-import structlog
 
 from switchlog.envelope import Row, StreamId
 from switchlog.folds import Fold
@@ -25,9 +24,9 @@ SCHEDULES = 1500
 @pytest.fixture
 def loop() -> Iterator[InstantLoop]:
     made = InstantLoop()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    logging.disable(logging.CRITICAL)
     yield made
-    structlog.reset_defaults()
+    logging.disable(logging.NOTSET)
     made.close()
 
 

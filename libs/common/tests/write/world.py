@@ -216,8 +216,15 @@ class Process:
         await asyncio.wait((call, death), return_when=asyncio.FIRST_COMPLETED)
         death.cancel()
         if not call.done():
+            call.add_done_callback(forget)
             raise NotNow("DIED")
         return call.result()
+
+
+def forget(call: asyncio.Task[Answer]) -> None:
+    """Nobody is left to hear how it ended."""
+    if not call.cancelled():
+        call.exception()
 
 
 @dataclass
