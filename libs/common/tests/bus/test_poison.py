@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 
 import pytest
 
@@ -192,26 +193,26 @@ async def test_a_retry_that_fails_again_stays_parked_and_asks_once(world, monkey
     assert world.done.texts[A.key] == []
 
 
-async def test_records_that_come_while_a_parked_stream_is_retried_keep_their_place(world, monkeypatch):
+@pytest.mark.parametrize("concurrency", [1, 4])
+async def test_records_that_come_while_a_parked_stream_is_retried_keep_their_place(world, monkeypatch, concurrency):
     monkeypatch.setattr("switchlog.bus.consumer.LOOK_FOR_RETRIES_S", 0.01)
     world.done.act = failing_on("a1")
     world.publish(A, *(f"a{n}" for n in range(1, 250)))
     world.publish(B, "b1")
-    for concurrency in (4,):
-        async with world.running(concurrency=concurrency) as consumer:
-            await world.all_committed()
 
-            async def slowly(text: str) -> None:
-                await asyncio.sleep(0.0005)
+    async def slowly(text: str) -> None:
+        await asyncio.sleep(0.0005)
 
-            world.done.act = slowly
-            await unpark(world.store.views, GROUP, A.key)
-            for n in range(250, 300):
-                world.publish(A, f"a{n}")
-                await asyncio.sleep(0.001)
-            await until(lambda: len(world.done.texts[A.key]) == 299)
-            await world.all_committed()
-            assert not consumer._parking.streams
+    async with world.running(concurrency=concurrency) as consumer:
+        await world.all_committed()
+        world.done.act = slowly
+        await unpark(world.store.views, GROUP, A.key)
+        for n in range(250, 300):
+            world.publish(A, f"a{n}")
+            await asyncio.sleep(0.001)
+        await until(lambda: len(world.done.texts[A.key]) == 299)
+        await world.all_committed()
+        assert not consumer._parking.streams
     assert world.done.texts[A.key] == [f"a{n}" for n in range(1, 300)]
 
 
@@ -258,7 +259,6 @@ async def test_one_poison_in_many_never_halts(world, mode):
         world.publish(stream(f"agent-{n}"), f"x{n}")
     async with world.running(**how(world, mode)):
         await world.all_committed()
-        await until(lambda: True)
     assert len(await parked(world)) == 20
     assert sum(len(texts) for texts in world.done.texts.values()) == 580
 
@@ -306,14 +306,11 @@ async def test_where_streams_may_not_park_a_failing_one_halts(world):
 
 async def test_what_the_owners_own_log_cannot_be_read_parks_the_stream(world):
     one, two, three = world.owners.hold(A, "1", "2", "3")
-    import dataclasses
-
     world.owners.logs[A][1] = dataclasses.replace(two, value=b"\xff\xff")
     world.broker.publish(TOPIC, A, one, three)
     world.publish(B, "1")
     async with world.running():
         await world.all_committed()
-        await until(lambda: True)
     assert [(found.stream, found.reason) for found in await parked_streams(world.store.views, GROUP)] == [
         (A.key, "UNREADABLE_AT_OWNER")
     ]
