@@ -79,11 +79,10 @@ def cell_needed(event: routing_pb.RoutingEvent) -> CellKey | None:
 
 def fold(board: Board, event: routing_pb.RoutingEvent, offset: int) -> None:
     """Change ``board`` by what happened; a fact that is not counted moves only its pool's clock."""
-    at, kind = at_of(event, offset), event.WhichOneof("fact")
+    at, kind = at_of(event, offset), event.WhichOneof("fact") or ""
     board.tick(at)
-    take = _ROUTING.get(kind)
-    if take is not None:
-        take(board, at, getattr(event, kind))
+    if kind in _ROUTING:
+        _ROUTING[kind](board, at, getattr(event, kind))
 
 
 def _defined(board: Board, at: At, fact: routing_pb.QueueDefined) -> None:
@@ -147,15 +146,14 @@ def _day(board: Board, at: At, fact: routing_pb.PoolDayStarted) -> None:
 
 
 def _observed(board: Board, at: At, fact: routing_pb.AgentObserved) -> None:
-    kind = fact.fact.WhichOneof("fact")
-    take = _AGENTS.get(kind)
-    if take is not None:
+    kind = fact.fact.WhichOneof("fact") or ""
+    if kind in _AGENTS:
         said = getattr(fact.fact, kind)
         if agent := board.agent(at, said.agent):
-            take(agent, said)
+            _AGENTS[kind](agent, said)
 
 
-_ROUTING: Mapping[str | None, Callable[[Board, At, Any], None]] = {
+_ROUTING: Mapping[str, Callable[[Board, At, Any], None]] = {
     "queue_defined": _defined,
     "contact_waiting": _waiting,
     "contact_dequeued": _dequeued,
@@ -177,7 +175,7 @@ _ROUTING: Mapping[str | None, Callable[[Board, At, Any], None]] = {
 
 def _joined(agent: floor.Agent, fact: agent_pb.JoinedPool) -> None:
     standing = fact.standing
-    activity = STATES[standing.state] if standing.state in STATES else ""
+    activity = STATES.get(standing.state, "")
     floor.join(agent, fact.team, _skills(standing.skills), list(standing.queues), activity, standing.takes_offers)
 
 
@@ -205,7 +203,7 @@ def _work_ended(agent: floor.Agent, fact: agent_pb.WorkEnded) -> None:
         floor.done_with(agent, leg)
 
 
-_AGENTS: Mapping[str | None, Callable[[floor.Agent, Any], None]] = {
+_AGENTS: Mapping[str, Callable[[floor.Agent, Any], None]] = {
     "joined_pool": _joined,
     "agent_registered": _registered,
     "skills_assigned": _skilled,

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
 from fastapi import FastAPI
 
 from switchlog import runtime
@@ -76,7 +77,7 @@ class Worker:
         if self.reading.caught_up:
             await patient(lambda: self.rows.fresh(dict(self.reading.caught_up)))
 
-    def _consumer(self, listener: clients.ConsumerRebalanceListener) -> clients.AIOKafkaConsumer:
+    def _consumer(self, listener: ConsumerRebalanceListener) -> AIOKafkaConsumer:
         return clients.consumer(
             self.settings.kernel.kafka_bootstrap,
             self.settings.group,

@@ -89,4 +89,5 @@ def as_csv(shown: Json) -> str:
 def flattened(row: Json) -> Json:
     found: Json = {name: value for name, value in row.items() if not isinstance(value, dict)}
     sums = {f"{name}_s": value for name, value in row["seconds"].items()}
-    return found | row["counts"] | sums | row["figures"] | row["percentiles"]
+    found.update(row["counts"] | sums | row["figures"] | row["percentiles"])
+    return found

@@ -66,7 +66,7 @@ def census(agents: Iterable[Agent]) -> dict[str, int]:
 def join(agent: Agent, team: str, skills: dict[str, int], queues: list[str], activity: str, ready: bool) -> None:
     """The agent is the pool's from here on, without any work."""
     agent.here, agent.team, agent.skills, agent.queues = True, team, skills, queues
-    agent.presence = {"": OUT, "signed_out": OUT, "signed_in": IN}.get(activity, CHECKED_IN)
+    agent.presence = {"unspecified": OUT, "signed_out": OUT, "signed_in": IN}.get(activity, CHECKED_IN)
     agent.ready, agent.reason = ready, BREAK if activity == "break" else ""
     agent.offers, agent.work = [], {}
 

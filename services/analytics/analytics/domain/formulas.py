@@ -189,20 +189,11 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
 
 NOT_YET = frozenset(
     {
-        *(
-            "queue_depth",
-            "longest_wait",
-            "abandon_rate_connected",
-            "blocked_rate",
-            "att",
-            "att_incl_hold",
-            "acw",
-            "aht",
-        ),
-        *("atht", "occupancy", "slot_occupancy", "utilization", "adherence", "fcr_open", "fcr_final", "complaint_rate"),
-        *("transfer_rate", "csat", "cost_per_contact", "first_response", "next_response", "resolution_time"),
-        *("chat_concurrency", "ewt_p50", "ewt_p90", "attendance", "contacts_received", "contacts_per_agent_hour"),
-        *("self_service_rate", "ivr_containment"),
+        *("queue_depth", "longest_wait", "abandon_rate_connected", "blocked_rate", "att", "att_incl_hold", "acw"),
+        *("aht", "atht", "occupancy", "slot_occupancy", "utilization", "adherence", "fcr_open", "fcr_final"),
+        *("complaint_rate", "transfer_rate", "csat", "cost_per_contact", "first_response", "next_response"),
+        *("resolution_time", "chat_concurrency", "ewt_p50", "ewt_p90", "attendance", "contacts_received"),
+        *("contacts_per_agent_hour", "self_service_rate", "ivr_containment"),
     }
 )
 """Formulas that are defined and cannot be computed yet: their facts are not folded."""
