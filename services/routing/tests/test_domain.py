@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from .scene import CHAT, START, Scene, names, offers, only_offer, pairs
 
 from routing.domain import carry
 from routing.domain import observed as seen
@@ -30,6 +29,8 @@ from routing.domain.events import (
 )
 from routing.domain.replay import replay
 from routing.domain.state import Board
+
+from .scene import CHAT, START, Scene, names, offers, only_offer, pairs
 
 LATER = ContactObserved("t1/contact-later", 1, seen.ContactQueued("later", 1, "q1", "p1", "chat", START + 60_000))
 

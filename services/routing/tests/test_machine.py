@@ -9,7 +9,6 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from .scene import START, fold
 
 from routing.domain import carry
 from routing.domain import observed as seen
@@ -33,6 +32,8 @@ from routing.domain.events import (
 )
 from routing.domain.replay import Recorded, replay
 from routing.domain.state import Board
+
+from .scene import START, fold
 
 AGENTS = ("a1", "a2", "a3")
 CONTACTS = tuple(f"c{n}" for n in range(8))
@@ -220,6 +221,14 @@ class Pool(RuleBasedStateMachine):
     @rule(who=st.integers(0, 1), back=st.integers(1, 20))
     def redeliver(self, who: int, back: int) -> None:
         self.owners[who].position = max(0, self.owners[who].position - back)
+
+    @rule(who=st.integers(0, 1))
+    def deliver_everything_again(self, who: int) -> None:
+        """Offsets reset: the whole topic a second time, in pieces."""
+        owner = self.owners[who]
+        owner.position = 0
+        while owner.board and owner.position < self.committed:
+            self.pump(who, 12, "")
 
     @precondition(lambda self: len(self.inbox) > 1)
     @rule(data=st.data())

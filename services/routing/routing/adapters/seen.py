@@ -48,7 +48,7 @@ def skills_of(requirements: Iterable[SkillRequirement]) -> Skills:
 
 def capacity_of(standing: agent_pb.AgentStanding | agent_pb.CapacitySet) -> Capacity:
     slots = sorted((channel_of(one.channel), one.slots) for one in standing.capacities)
-    costs = sorted((channel_of(one.channel), one.cost) for one in standing.capacities)
+    costs = sorted((channel_of(one.channel), one.cost) for one in standing.capacities if one.cost)
     return Capacity(tuple(slots), tuple(costs), standing.units)
 
 

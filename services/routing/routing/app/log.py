@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -19,6 +20,7 @@ from ..domain.state import Board
 T = TypeVar("T")
 
 PAGE = 5000
+RECENT = 5000
 POOL = "pool-"
 
 
@@ -28,18 +30,26 @@ def pool_id(stream: StreamId) -> str:
 
 @dataclass(slots=True)
 class Opened:
-    """A board and how far it is read; ``observed`` are the versions of the streams seen since the fold began."""
+    """A board and how far it is read; ``recent`` are the last rows, with what they say.
+
+    An owner writes ``seen`` and ``answers`` after each append of at most 200 inputs and before the next: more than the
+    recent rows can never lack them.
+    """
 
     board: Board
     head: int = 0
     recorded_at: int = 0
-    observed: dict[str, int] = field(default_factory=dict)
+    recent: deque[tuple[Event, Row]] = field(default_factory=lambda: deque(maxlen=RECENT))
+
+    @property
+    def observed(self) -> dict[str, int]:
+        """The last versions seen, by stream."""
+        return {event.source: event.version for event, _ in self.recent if isinstance(event, Observed)}
 
     def take(self, event: Event | None, row: Row) -> None:
         if event is not None:
             evolve(self.board, event, row.recorded_at)
-            if isinstance(event, Observed):
-                self.observed[event.source] = event.version
+            self.recent.append((event, row))
         self.head, self.recorded_at = row.version, row.recorded_at
 
 

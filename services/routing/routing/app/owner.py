@@ -116,6 +116,7 @@ class Owner:
             raise Fenced
         decide_one(TakePool(self._tools.name, mine), self._board, self._recorded_at)
         await self._remember(opened.observed)
+        await patiently(partial(self._tools.answers.fold, self.stream, [row for _, row in opened.recent]))
         now, time = self._now(), self._tools.bus.time()
         self._deadlines.start(self._board, now, time)
         log.info("pool_taken", pool=self.stream.key, generation=mine, head=self._head)
