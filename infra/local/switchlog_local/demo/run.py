@@ -14,6 +14,7 @@ from rich.console import Console
 from contactcenter.topics import create_topics
 from switchlog_local import stores
 from switchlog_local.demo import plan, summary
+from switchlog_local.demo.compare import compare
 from switchlog_local.demo.observer import Counts, observe
 from switchlog_local.demo.people import Crowd
 from switchlog_local.demo.screen import Picture, ask_queues, draw, show
@@ -37,6 +38,7 @@ async def demo(options: plan.Options) -> int:
         try:
             issuer = _secrets(options)
             await create_topics(f"{plan.HOST}:{options.settings.kafka_port}")
+            await compare(plan.environment("customers", options), say)
             await supervisor.start([plan.issuer(options)])
             await supervisor.start(plan.services(options))
             await seed(_token(issuer, "admin"), agent_ids(options))
