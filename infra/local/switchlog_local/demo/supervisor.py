@@ -52,6 +52,7 @@ class Supervisor:
     async def start(self, planned: Sequence[Planned]) -> None:
         """Start all at once and wait until each is ready. Raises StartFailed with the end of a log."""
         for one in planned:
+            one.log.unlink(missing_ok=True)  # a log tells of one demo
             self.running[one.name] = Running(one, await _spawn(one))
         await asyncio.gather(*(self._wait_ready(self.running[one.name]) for one in planned))
         self._watching += [asyncio.create_task(self._watch(self.running[one.name])) for one in planned]
