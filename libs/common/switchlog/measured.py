@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from switchlog.envelope import Row, StreamId
 from switchlog.outlet import Outlet
 from switchlog.store import EventStore, Pending
-from switchlog.telemetry import append_span, publish_span
+from switchlog.telemetry import append_span, publish_span, recording
 
 MAX_LINKS = 32
 
@@ -49,6 +49,8 @@ class MeasuredOutlet:
 
 
 def traceparents(rows: Sequence[Row]) -> list[bytes]:
-    """The distinct trace contexts of the first rows."""
+    """The distinct trace contexts of the first rows, where somebody records them."""
+    if not recording():
+        return []
     found = (value for row in rows[:MAX_LINKS] for name, value in row.headers[-1:] if name == "traceparent")
     return list(dict.fromkeys(found))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from opentelemetry import context as otel_context
@@ -40,6 +40,7 @@ __all__ = [
     "meter",
     "process_span",
     "publish_span",
+    "recording",
     "socket_message_span",
     "span",
     "start_telemetry",
@@ -47,6 +48,8 @@ __all__ = [
 ]
 
 Attributes = Mapping[str, AttributeValue]
+Labels = dict[str, AttributeValue]
+Links = Sequence[SpanContext | str | bytes | None]
 
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 # Buckets that OpenTelemetry's conventions advise for durations in seconds.
@@ -147,6 +150,11 @@ def exposition() -> tuple[bytes, str]:
     return generate_latest(), CONTENT_TYPE_LATEST
 
 
+def recording() -> bool:
+    """Whether spans are kept; if not, what only they would tell need not be gathered."""
+    return _tracer is not None
+
+
 # --- context -----------------------------------------------------------------------------------------------------
 
 
@@ -191,7 +199,7 @@ def span(
     kind: SpanKind = SpanKind.INTERNAL,
     *,
     parent: SpanContext | str | bytes | None = None,
-    links: Sequence[SpanContext | str | bytes | None] = (),
+    links: Links = (),
     attributes: Attributes | None = None,
     root: bool = False,
 ) -> Iterator[Span]:
@@ -227,7 +235,7 @@ def _open(
     kind: SpanKind,
     parent: SpanContext | None,
     root: bool,
-    links: Sequence[SpanContext | str | bytes | None],
+    links: Links,
     attributes: Attributes | None,
 ) -> Span:
     if _tracer is None:
@@ -252,16 +260,36 @@ def _pass_on(parent: SpanContext | None) -> Span:
     )
 
 
+class _Timed:
+    """Records into ``histogram`` how long the block took; a generator would cost more than what is measured."""
+
+    __slots__ = ("_histogram", "_labels", "_started")
+
+    def __init__(self, histogram: metrics.Histogram, labels: Labels) -> None:
+        self._histogram, self._labels = histogram, labels
+
+    def __enter__(self) -> Span:
+        self._started = time.perf_counter()
+        return trace.INVALID_SPAN
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._labels["error.type"] = kind.__qualname__
+        self._histogram.record(time.perf_counter() - self._started, self._labels)
+
+
+def _leaf(
+    name: str, kind: SpanKind, histogram: metrics.Histogram, labels: Labels, more: Attributes, links: Links
+) -> AbstractContextManager[Span]:
+    """A timed span whose id nobody hands on: where nothing is recorded there is only the time."""
+    timed = _Timed(histogram, labels)
+    return _within(span(name, kind, links=links, attributes={**labels, **more}), timed) if recording() else timed
+
+
 @contextmanager
-def _timed(histogram: metrics.Histogram, labels: dict[str, AttributeValue]) -> Iterator[None]:
-    started = time.perf_counter()
-    try:
-        yield
-    except BaseException as error:
-        labels["error.type"] = type(error).__qualname__
-        raise
-    finally:
-        histogram.record(time.perf_counter() - started, labels)
+def _within(outer: AbstractContextManager[Span], timed: _Timed) -> Iterator[Span]:
+    with outer as opened, timed:
+        yield opened
 
 
 @contextmanager
@@ -274,7 +302,7 @@ def http_server_span(method: str, scheme: str, traceparent: str | bytes | None =
 
 def answered(opened: Span, method: str, route: str, status: int, seconds: float) -> None:
     """Name a request's span after its route template, and count it."""
-    labels: dict[str, AttributeValue] = {"http.request.method": method, "http.response.status_code": status}
+    labels: Labels = {"http.request.method": method, "http.response.status_code": status}
     if route:
         labels["http.route"] = route
         opened.update_name(f"{method} {route}")
@@ -302,7 +330,7 @@ def grpc_server_span(method: str, traceparent: str | bytes | None = None) -> Ite
     """A gRPC call being answered; ``method`` is ``/package.Service/Method``."""
     labels = _rpc(method)
     with span(labels["rpc.method"], SpanKind.SERVER, parent=traceparent, attributes=labels) as opened:
-        with _timed(_grpc_server_seconds, dict(labels)):
+        with _Timed(_grpc_server_seconds, dict(labels)):
             yield opened
 
 
@@ -312,7 +340,7 @@ def grpc_client_span(method: str, address: str) -> Iterator[Span]:
     labels = _rpc(method)
     attributes = labels | {"server.address": address}
     with span(labels["rpc.method"], SpanKind.CLIENT, attributes=attributes) as opened:
-        with _timed(_grpc_client_seconds, dict(labels)):
+        with _Timed(_grpc_client_seconds, dict(labels)):
             yield opened
 
 
@@ -320,32 +348,20 @@ def _rpc(method: str) -> dict[str, str]:
     return {"rpc.system.name": "grpc", "rpc.method": method.lstrip("/")}
 
 
-@contextmanager
-def append_span(
-    system: str, service: str, events: int, *, links: Sequence[SpanContext | str | bytes | None] = ()
-) -> Iterator[Span]:
+def append_span(system: str, service: str, events: int, *, links: Links = ()) -> AbstractContextManager[Span]:
     """One conditional append of ``events`` events to ``system`` (sqlite, cassandra, memory); links: its commands."""
-    labels = {"db.system.name": system, "db.namespace": service, "db.operation.name": "append"}
-    attributes: Attributes = labels | {"db.operation.batch.size": events}
-    with span(f"append {service}", SpanKind.CLIENT, links=links, attributes=attributes) as opened:
-        with _timed(_append_seconds, dict(labels)):
-            yield opened
+    labels: Labels = {"db.system.name": system, "db.namespace": service, "db.operation.name": "append"}
+    more = {"db.operation.batch.size": events}
+    return _leaf(f"append {service}", SpanKind.CLIENT, _append_seconds, labels, more, links)
 
 
-@contextmanager
 def publish_span(
-    topic: str,
-    messages: int = 1,
-    *,
-    partition: int | None = None,
-    links: Sequence[SpanContext | str | bytes | None] = (),
-) -> Iterator[Span]:
+    topic: str, messages: int = 1, *, partition: int | None = None, links: Links = ()
+) -> AbstractContextManager[Span]:
     """Sending ``messages`` records to ``topic``; link the contexts that the records carry."""
+    more = {"messaging.batch.message_count": messages, **_partition(partition)}
     labels = _messaging("publish", "send", topic)
-    attributes: Attributes = labels | {"messaging.batch.message_count": messages} | _partition(partition)
-    with span(f"publish {topic}", SpanKind.PRODUCER, links=links, attributes=attributes) as opened:
-        with _timed(_publish_seconds, dict(labels)):
-            yield opened
+    return _leaf(f"publish {topic}", SpanKind.PRODUCER, _publish_seconds, labels, more, links)
 
 
 @contextmanager
@@ -356,7 +372,7 @@ def process_span(
     *,
     partition: int | None = None,
     offset: int | None = None,
-    links: Sequence[SpanContext | str | bytes | None] = (),
+    links: Links = (),
     messages: int = 1,
 ) -> Iterator[Span]:
     """Handling a record of ``topic``: a trace of its own, joined to its producer by a link, never a child."""
@@ -366,11 +382,11 @@ def process_span(
     )
     joined = (traceparent, *links)
     with span(f"process {topic}", SpanKind.CONSUMER, root=True, links=joined, attributes=attributes) as opened:
-        with _timed(_process_seconds, dict(labels)):
+        with _Timed(_process_seconds, dict(labels)):
             yield opened
 
 
-def _messaging(name: str, kind: str, topic: str) -> dict[str, str]:
+def _messaging(name: str, kind: str, topic: str) -> Labels:
     return {
         "messaging.system": "kafka",
         "messaging.operation.name": name,
@@ -379,9 +395,9 @@ def _messaging(name: str, kind: str, topic: str) -> dict[str, str]:
     }
 
 
-def _partition(partition: int | None) -> dict[str, AttributeValue]:
+def _partition(partition: int | None) -> Labels:
     return {} if partition is None else {"messaging.destination.partition.id": str(partition)}
 
 
-def _offset(offset: int | None) -> dict[str, AttributeValue]:
+def _offset(offset: int | None) -> Labels:
     return {} if offset is None else {"messaging.kafka.offset": offset}
