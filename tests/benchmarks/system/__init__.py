@@ -1,0 +1,5 @@
+"""The whole contact centre as its real processes, with simulated people in it."""
+
+from benchmarks.place import Benchmark
+
+BENCHMARKS: dict[str, Benchmark] = {}
