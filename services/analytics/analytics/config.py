@@ -19,7 +19,8 @@ class Settings:
     """``replica`` names this process among its equals and stays the same over restarts (static membership).
 
     ``state`` names the stored rows: a rebuild goes under a new name beside the old one. ``time_zone`` is a tenant's
-    whose pools have not said theirs. ``topic`` is where routing facts are read.
+    whose pools have not said theirs. ``topic`` is where routing facts are read: theirs, or a private one that they were
+    replayed into.
     """
 
     kernel: KernelSettings
@@ -43,6 +44,7 @@ def settings(env: Mapping[str, str]) -> Settings:
         env.get("ANALYTICS_REPLICA") or socket.gethostname(),
         state,
         _zone(env.get("ANALYTICS_TIME_ZONE") or "Asia/Shanghai"),
+        env.get("ANALYTICS_TOPIC") or "routing.events.v1",
     )
 
 

@@ -28,7 +28,8 @@ def figures(url: str, token: str, asked: Mapping[str, str], form: str) -> int:
         problem = answer.json()
         return _wrong(f"{problem.get('reason', answer.status_code)}: {problem.get('detail', '')}", 2)
     if form == "table":
-        Console().print(table(answer.json()))
+        made = table(answer.json())
+        Console(width=max(Console().width, 14 * len(made.columns) + 16)).print(made)
     else:
         sys.stdout.write(answer.text if form == "csv" else answer.text + "\n")
     return 0

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from contactcenter.agent.v1 import events_pb2 as agent_pb
 from contactcenter.contact.v1.types_pb2 import CHANNEL_CHAT, CHANNEL_VOICE
 from contactcenter.routing.v1 import config_pb2, events_pb2
-from google.protobuf.timestamp_pb2 import Timestamp
 
 TENANT = "acme"
 NOON = 1_763_985_600_000  # 2025-11-24T12:00:00Z, a quarter hour
@@ -63,16 +64,20 @@ class Log:
     # --- facts -------------------------------------------------------------------------------------------------------
 
     def defined(self, at: int, queue: str = "sales", **more: Any) -> Rec:
-        given = {"service_level_threshold_ms": 20_000} | more
-        return self.say(
-            at, queue_defined=events_pb2.QueueDefined(definition=config_pb2.QueueDefinition(queue=queue, **given))
-        )
+        return self.defined_in(at, queue, "front", **more)
 
-    def waits(self, at: int, contact: str, queue: str = "sales", channel: str = "chat", leg: int = 1) -> Rec:
+    def defined_in(self, at: int, queue: str, pool: str, **more: Any) -> Rec:
+        given = {"service_level_threshold_ms": 20_000} | more
+        definition = config_pb2.QueueDefinition(queue=queue, **given)
+        return self.say(at, pool, queue_defined=events_pb2.QueueDefined(definition=definition))
+
+    def waits(
+        self, at: int, contact: str, queue: str = "sales", channel: str = "chat", leg: int = 1, pool: str = "front"
+    ) -> Rec:
         fact = events_pb2.ContactWaiting(
             leg=leg, queue=queue, contact=contact, channel=CHANNELS[channel], queued_at=stamp(at)
         )
-        return self.say(at, contact_waiting=fact)
+        return self.say(at, pool, contact_waiting=fact)
 
     def leaves(
         self,
@@ -85,6 +90,7 @@ class Log:
         channel: str = "chat",
         leg: int = 1,
         accepted_at: int = 0,
+        pool: str = "front",
     ) -> Rec:
         fact = events_pb2.ContactDequeued(
             leg=leg,
@@ -98,13 +104,17 @@ class Log:
         )
         if accepted_at:
             fact.accepted_at.FromMilliseconds(accepted_at)
-        return self.say(at, contact_dequeued=fact)
+        return self.say(at, pool, contact_dequeued=fact)
 
-    def offers(self, at: int, contact: str, agent: str, offer_id: str, leg: int = 1, queue: str = "sales") -> Rec:
+    def offers(
+        self, at: int, contact: str, agent: str, offer_id: str, leg: int = 1, queue: str = "sales", pool: str = "front"
+    ) -> Rec:
         fact = events_pb2.ContactOffered(leg=leg, queue=queue, contact=contact, agent=agent, offer_id=offer_id)
-        return self.say(at, contact_offered=fact)
+        return self.say(at, pool, contact_offered=fact)
 
-    def offer_ends(self, at: int, how: str, contact: str, agent: str, offer_id: str, leg: int = 1) -> Rec:
+    def offer_ends(
+        self, at: int, how: str, contact: str, agent: str, offer_id: str, leg: int = 1, pool: str = "front"
+    ) -> Rec:
         kind = {
             "accepted": events_pb2.OfferAccepted,
             "declined": events_pb2.OfferDeclined,
@@ -112,7 +122,7 @@ class Log:
             "withdrawn": events_pb2.OfferWithdrawn,
         }[how]
         fact = kind(leg=leg, queue="sales", contact=contact, agent=agent, offer_id=offer_id)
-        return self.say(at, **{f"offer_{how}": fact})
+        return self.say(at, pool, **{f"offer_{how}": fact})
 
     def final(self, at: int, interval_end: int, threshold_s: int = 20, queue: str = "sales") -> Rec:
         fact = events_pb2.TimerElapsed(

@@ -82,8 +82,12 @@ def as_csv(shown: Json) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, list(flat[0]) if flat else ["start", "end", "queue"], lineterminator="\r\n")
     writer.writeheader()
-    writer.writerows(flat)
+    writer.writerows({name: _word(value) for name, value in row.items()} for row in flat)
     return out.getvalue()
+
+
+def _word(value: object) -> object:
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def flattened(row: Json) -> Json:

@@ -21,12 +21,14 @@ DEFAULT_THRESHOLDS_S = (5, 10, 15, 20, 25, 30, 45, 60, 90, 120, 180, 240, 300, 6
 class Level:
     """The counts of one group and interval at one threshold; sums in milliseconds.
 
-    ``abandoned`` includes ``short_abandoned``; ``waiting_over`` of ``waiting`` have waited longer than the threshold.
+    ``accepted`` are the answered whose t_acc is known; ``abandoned`` includes ``short_abandoned``; ``waiting_over`` of
+    ``waiting`` have waited longer than the threshold.
     """
 
     offered: int = 0
     answered: int = 0
     answered_in: int = 0
+    accepted: int = 0
     accepted_in: int = 0
     abandoned: int = 0
     abandoned_in: int = 0
@@ -62,6 +64,7 @@ def level(tally: Tally, waited_ms: list[int], threshold_s: int) -> Level:
         offered=tally.offered,
         answered=total["answered"],
         answered_in=within["answered"],
+        accepted=sum(tally.waits.get(ACCEPTED, {}).values()),
         accepted_in=within[ACCEPTED],
         abandoned=total["abandoned"] + total["short_abandoned"],
         abandoned_in=within["abandoned"] + within["short_abandoned"],
@@ -144,8 +147,8 @@ def asa(found: Level) -> float | None:
 
 
 def asa_accept(found: Level) -> float | None:
-    """Sum of (t_acc - t_enq) / A."""
-    return ratio(found.wait_accepted_ms / 1000, found.answered)
+    """Sum of (t_acc - t_enq) / A, over those whose t_acc is known."""
+    return ratio(found.wait_accepted_ms / 1000, found.accepted)
 
 
 def abandon_rate_queued(found: Level) -> float | None:

@@ -1,0 +1,108 @@
+"""Whatever happens, in whatever batches, repeated, and with crashes anywhere: live equals a simple recomputation."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hdrh.histogram import HdrHistogram
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analytics import wire
+from analytics.app.histograms import histogram
+from analytics.domain.levels import bucket
+from switchlog.store.memory import MemoryStore
+
+from .folds import Crash, TearingViews, deliver, opened, stored_cells
+from .recomputed import folded, recompute
+from .scene import NOON, TENANT, Log
+
+OUTCOMES = ["answered", "abandoned", "short_abandoned", "flowed_out", "callback", "timed_out", "blocked", "failed"]
+QUEUES = ["sales", "care"]
+
+story = st.fixed_dictionaries(
+    {
+        "queue": st.sampled_from(QUEUES),
+        "channel": st.sampled_from(["chat", "voice"]),
+        "pool": st.sampled_from(["front", "back"]),
+        "at": st.integers(0, 3_600_000),
+        "waited": st.integers(0, 90_000) | st.sampled_from([5_000, 20_000, 20_001, 4_000_000]),
+        "outcome": st.sampled_from([*OUTCOMES, ""]),
+        "offers": st.lists(st.sampled_from(["accepted", "declined", "expired", "withdrawn"]), max_size=3),
+        "legs": st.integers(1, 2),
+    }
+)
+
+
+def told(stories: list[dict], repeats: list[int]) -> Log:
+    """The stories interleaved by time, some records repeated later."""
+    acts = []
+    for n, one in enumerate(stories):
+        for leg in range(1, one["legs"] + 1):
+            at = NOON + one["at"] + (leg - 1) * 4_000_000
+            acts.append((at, 0, n, leg, "waits"))
+            for k, how in enumerate(one["offers"]):
+                acts.append((at + min(k, one["waited"]), 1 + k, n, leg, how))
+            if one["outcome"]:
+                acts.append((at + one["waited"], 9, n, leg, "leaves"))
+    log = Log()
+    for at, _, n, leg, act in sorted(acts):
+        _tell(log, stories[n], f"c{n}", leg, act, at)
+    for n in repeats:
+        if log.records:
+            log.again(log.records[n % len(log.records)])
+    return log
+
+
+def _tell(log: Log, one: dict, contact: str, leg: int, act: str, at: int) -> None:
+    queue, pool = one["queue"], one["pool"]
+    queued_at = NOON + one["at"] + (leg - 1) * 4_000_000
+    if act == "waits":
+        log.waits(at, contact, queue, one["channel"], leg, pool)
+    elif act == "leaves":
+        more = {"queue": queue, "channel": one["channel"], "leg": leg, "pool": pool}
+        log.leaves(at, contact, queued_at, one["outcome"], **more)
+    else:
+        log.offers(at, contact, "ann", f"o{contact}{leg}", leg, queue, pool)
+        log.offer_ends(at, act, contact, "ann", f"o{contact}{leg}", leg, pool)
+
+
+@settings(deadline=None, max_examples=120)
+@given(
+    st.lists(story, max_size=12),
+    st.lists(st.integers(0, 200), max_size=6),
+    st.lists(st.tuples(st.integers(0, 25), st.integers(1, 9)), max_size=4),
+    st.integers(1, 12),
+)
+def test_live_equals_recomputation(stories, repeats, crashes, size) -> None:
+    """Rule 27, by example after example: ``crashes`` are (rows written before it, batch size)."""
+    log, store = told(stories, repeats), MemoryStore()
+
+    async def live() -> dict:
+        for budget, crashing_size in crashes:
+            folding, _ = await opened(TearingViews(store.views, budget), log)
+            try:
+                await deliver(folding, log.records, crashing_size)
+            except Crash:
+                pass
+        folding, _ = await opened(store.views, log)
+        await deliver(folding, log.records, size)
+        return folded(await stored_cells(store.views, TENANT, QUEUES), wire.CHANNEL_NUMBERS)
+
+    assert asyncio.run(live()) == recompute(log.records)
+
+
+@given(st.integers(0, 31 * 24 * 3600 * 1000))
+def test_our_buckets_are_the_librarys(milliseconds: int) -> None:
+    library = HdrHistogram(1, 31 * 24 * 3600 * 1000, 2)
+    assert bucket(milliseconds) == library.get_lowest_equivalent_value(milliseconds)
+
+
+@given(st.lists(st.integers(1, 10_000_000), min_size=1, max_size=50))
+def test_counts_by_bucket_give_the_same_bytes_as_the_waits_themselves(waits: list[int]) -> None:
+    direct = HdrHistogram(1, 31 * 24 * 3600 * 1000, 2)
+    counts: dict[int, int] = {}
+    for wait in waits:
+        direct.record_value(wait)
+        counts[bucket(wait)] = counts.get(bucket(wait), 0) + 1
+    assert histogram([counts]).encode() == direct.encode()
