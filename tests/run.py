@@ -19,6 +19,7 @@ PARTS = {
     "proto": "proto/tests",
     "local": "infra/local/tests",
     "integration": "tests/integration",
+    "faults": "tests/faults",
 }
 
 
