@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from contactcenter.routing.v1 import events_pb2 as routing_pb
+from switchlog.testing import eventually
 
 from .centre.log import Fact
 from .centre.people import Agent, Visitor
@@ -19,8 +18,7 @@ async def waiting(tenant: Tenant, text: str = "Hello", queue: str = QUEUE) -> Vi
     """A visitor who has said something; routing has seen it wait."""
     visitor = await tenant.visitor(queue)
     await visitor.say(text)
-    while not [fact for fact in tenant.facts("pool-", "ContactWaiting") if fact.data.contact == visitor.contact]:
-        await asyncio.sleep(0.02)
+    await eventually(lambda: visitor.contact in [one.data.contact for one in tenant.facts("pool-", "ContactWaiting")])
     return visitor
 
 
@@ -88,8 +86,8 @@ async def test_who_does_not_answer_is_not_ready_and_the_contact_stays_at_the_hea
     offer = await ann.offer(first.contact)
     gone = await ann.desk.until("offer_gone", lambda frame: frame["data"]["offer_id"] == offer["offer_id"])
     assert gone["data"]["reason"] == "expired"
-    state = await ann.desk.until("state", lambda frame: frame["data"]["state"] == "not_ready")
-    assert state["data"]["reason"] == "no_answer"
+    await ann.desk.until("state", lambda frame: frame["data"]["reason"] == "no_answer")
+    assert await ann.state() == "not_ready"
     late = await ann.api.post("routing", f"/v1/offers/{offer['offer_id']}:accept")
     assert (late.status_code, late.json()["reason"]) == (409, "OFFER_NOT_OPEN")
     bob = await tenant.agent("bob")
@@ -146,9 +144,9 @@ async def test_one_agent_never_has_more_than_fits(tenant: Tenant) -> None:
 async def _known_ready(tenant: Tenant, agent: str) -> None:
     """The pool has seen the agent be ready: who came first is idle longest."""
     ready = await tenant.fact(f"agent-{agent}", "AgentReady")
-    while not any(
-        fact.data.source_version >= ready.version
-        for fact in tenant.facts("pool-", "AgentObserved")
-        if fact.data.source_stream == f"agent-{agent}"
-    ):
-        await asyncio.sleep(0.02)
+
+    def observed() -> bool:
+        seen = [fact.data for fact in tenant.facts("pool-", "AgentObserved")]
+        return (ready.key, ready.version) in [(one.source_stream, one.source_version) for one in seen]
+
+    await eventually(observed)
