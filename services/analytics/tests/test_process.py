@@ -1,4 +1,4 @@
-"""The real worker on a real broker: killed with -9 again and again, what it stored and published equals a recomputation."""
+"""The real worker on a real broker, killed with -9: what it stored and published equals a recomputation."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Reading:
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self, hand: Hand) -> None:
-        self.consumer = await self._connected()
+        await self._connect()
         try:
             while True:
                 found = await self.consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH)
@@ -76,17 +76,15 @@ class Reading:
         finally:
             await self.consumer.stop()
 
-    async def _connected(self) -> AIOKafkaConsumer:
+    async def _connect(self) -> None:
         for pause in pauses():
-            consumer = self.connect(_Listener(self))
+            self.consumer = self.connect(_Listener(self))
             try:
-                await consumer.start()
-                return consumer
+                return await self.consumer.start()  # type: ignore[no-any-return]  # aiokafka is published without types
             except KafkaError as error:
                 log.info("reader_waits_for_broker", error=type(error).__name__)
-                await consumer.stop()
+                await self.consumer.stop()
                 await asyncio.sleep(pause)
-        raise AssertionError("pauses are endless")
 
     async def _hand_over(self, found: dict[TopicPartition, list[Any]], hand: Hand) -> None:
         for partition, records in found.items():
