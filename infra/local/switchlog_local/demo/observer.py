@@ -1,88 +1,68 @@
 """Counts what the topics say: the demo's figures come from the facts themselves, as any subscriber would see them."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-
 from contactcenter.contact.v1.events_pb2 import ContactEvent
-from contactcenter.routing.v1 import events_pb2 as routing_pb
+from contactcenter.routing.v1.events_pb2 import DequeueOutcome, RoutingEvent
+from switchlog.bus.record import Raw
+from switchlog.bus.tail import Tail
 
-TOPICS = ("contact.events.v1", "routing.events.v1")
+CONTACTS, ROUTING = "contact.events.v1", "routing.events.v1"
+
+Leg = tuple[str, int]  # contact id, leg
 
 
 @dataclass
 class Counts:
-    """Facts seen since the start; durations in milliseconds, queued instants by contact id and leg."""
+    """Facts seen since the start; instants in epoch milliseconds as recorded, of each leg's first offer only."""
 
     facts: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
-    queued_at: dict[tuple[str, int], int] = field(default_factory=dict)
-    queued_to_offered_ms: list[int] = field(default_factory=list)
-    offers: dict[str, tuple[str, int]] = field(default_factory=dict)
+    queued_at: dict[Leg, int] = field(default_factory=dict)
+    offered_at: dict[Leg, int] = field(default_factory=dict)
+    offers: dict[str, Leg] = field(default_factory=dict)
 
-    def contact(self, event: ContactEvent) -> None:
+    @property
+    def queued_to_offered_ms(self) -> list[int]:
+        """How long each leg waited for its first offer; the two topics may arrive in any order."""
+        return [at - self.queued_at[leg] for leg, at in self.offered_at.items() if leg in self.queued_at]
+
+    def seen_after_ms(self, offer_id: str, arrived_ms: int) -> int | None:
+        """From queued to the agent's screen, for a first offer that arrived there at ``arrived_ms``."""
+        queued = self.queued_at.get(self.offers[offer_id]) if offer_id in self.offers else None
+        return None if queued is None else arrived_ms - queued
+
+    def take(self, raw: Raw) -> None:
+        """One record of either topic."""
+        if raw.topic == CONTACTS:
+            self._contact(ContactEvent.FromString(raw.value or b""))
+        else:
+            self._routing(RoutingEvent.FromString(raw.value or b""))
+
+    def _contact(self, event: ContactEvent) -> None:
         fact = event.WhichOneof("fact") or ""
         self.facts[fact] += 1
         if fact == "contact_queued":
-            contact = event.meta.stream.removeprefix("contact-")
-            self.queued_at[contact, event.contact_queued.leg] = event.meta.recorded_at.ToMilliseconds()
+            leg = (event.meta.stream.removeprefix("contact-"), event.contact_queued.leg)
+            self.queued_at[leg] = event.meta.recorded_at.ToMilliseconds()
 
-    def routing(self, event: routing_pb.RoutingEvent) -> None:
+    def _routing(self, event: RoutingEvent) -> None:
         fact = event.WhichOneof("fact") or ""
         self.facts[fact] += 1
-        if fact == "contact_offered":
-            self._offered(event)
+        if fact == "contact_offered" and event.contact_offered.attempt <= 1:
+            offered = event.contact_offered
+            self.offers[offered.offer_id] = leg = (offered.contact, offered.leg)
+            self.offered_at[leg] = event.meta.recorded_at.ToMilliseconds()
         elif fact == "contact_dequeued":
-            self.outcomes[
-                routing_pb.DequeueOutcome.Name(event.contact_dequeued.outcome).removeprefix("DEQUEUE_OUTCOME_").lower()
-            ] += 1
-
-    def seen_after_ms(self, offer_id: str, arrived_ms: int) -> int | None:
-        """From queued to the agent's screen, for an offer that arrived there at ``arrived_ms``."""
-        key = self.offers.get(offer_id)
-        return arrived_ms - self.queued_at[key] if key in self.queued_at else None
-
-    def _offered(self, event: routing_pb.RoutingEvent) -> None:
-        offered = event.contact_offered
-        key = (offered.contact, offered.leg)
-        first = key not in self.offers.values()
-        self.offers[offered.offer_id] = key
-        if first and key in self.queued_at:
-            self.queued_to_offered_ms.append(event.meta.recorded_at.ToMilliseconds() - self.queued_at[key])
+            name = DequeueOutcome.Name(event.contact_dequeued.outcome)
+            self.outcomes[name.removeprefix("DEQUEUE_OUTCOME_").lower()] += 1
 
 
-async def observe(bootstrap: str, counts: Counts, started: asyncio.Event) -> None:
-    """Read both topics from now on, without a group, until cancelled."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="latest")
-    await consumer.start()
-    try:
-        partitions = [TopicPartition(topic, p) for topic in TOPICS for p in await _partitions(consumer, topic)]
-        consumer.assign(partitions)
-        await consumer.seek_to_end(*partitions)
-        for partition in partitions:
-            await consumer.position(partition)
-        started.set()
-        while True:
-            for partition, records in (await consumer.getmany(timeout_ms=500)).items():
-                _count(counts, partition.topic, [record.value or b"" for record in records])
-    finally:
-        await consumer.stop()
-
-
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> list[int]:
-    await consumer._client.add_topic(topic)
-    return sorted(consumer.partitions_for_topic(topic) or ())
-
-
-def _count(counts: Counts, topic: str, values: list[bytes]) -> None:
-    for value in values:
-        if topic == "contact.events.v1":
-            counts.contact(ContactEvent.FromString(value))
-        else:
-            counts.routing(routing_pb.RoutingEvent.FromString(value))
+def observer(bootstrap: str, counts: Counts) -> Tail:
+    """Reads both topics from now on."""
+    return Tail(bootstrap, [CONTACTS, ROUTING], counts.take)
 
 
 def percentiles(values: list[int]) -> Mapping[str, int | None]:

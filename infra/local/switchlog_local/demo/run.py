@@ -15,7 +15,7 @@ from contactcenter.topics import create_topics
 from switchlog_local import stores
 from switchlog_local.demo import plan, summary
 from switchlog_local.demo.compare import compare
-from switchlog_local.demo.observer import Counts, observe
+from switchlog_local.demo.observer import Counts, observer
 from switchlog_local.demo.people import Crowd
 from switchlog_local.demo.screen import Picture, ask_queues, draw, show
 from switchlog_local.demo.seed import SITE_KEYS, seed
@@ -57,13 +57,13 @@ def say(line: str) -> None:
 async def _live(
     options: plan.Options, supervisor: Supervisor, issuer: Issuer, stop: asyncio.Event, console: Console
 ) -> Picture:
-    counts, started = Counts(), asyncio.Event()
+    counts = Counts()
     picture = Picture(options, supervisor, counts)
     if console.is_terminal:
         supervisor.say = picture.lines.append
-    bootstrap = f"{plan.HOST}:{options.settings.kafka_port}"
-    async with _background(observe(bootstrap, counts, started), ask_queues(picture, _token(issuer, "analyst"))):
-        await started.wait()
+    facts = observer(f"{plan.HOST}:{options.settings.kafka_port}", counts)
+    async with _background(facts.run(), ask_queues(picture, _token(issuer, "analyst"))):
+        await facts.caught_up.wait()
         async with _people(options, issuer, picture), _background(show(picture, console)):
             await _until(stop, options.seconds)
             if options.picture is not None:
@@ -98,7 +98,7 @@ async def _people(options: plan.Options, issuer: Issuer, picture: Picture) -> As
         "switchlog_local.demo.people",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        stderr=(options.folder / "logs" / "people.log").open("ab"),
+        stderr=(options.folder / "logs" / "people.log").open("wb"),
         start_new_session=True,
         limit=2**22,
     )

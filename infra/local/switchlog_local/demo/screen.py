@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
+from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.columns import Columns
 from rich.console import Console, Group
 from rich.live import Live
@@ -116,13 +118,17 @@ class Picture:
 OFFERS = ("contact_offered", "offer_accepted", "offer_expired")
 
 
+# Rich's own frame without the fonts that it would fetch from elsewhere
+_OFFLINE_SVG = re.sub(r"@font-face \{\{.*?\}\}\n", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+
+
 def draw(picture: Picture, path: Path) -> None:
     """The page as an SVG."""
     with Path(os.devnull).open("w") as nowhere:
         console = Console(record=True, width=124, file=nowhere, force_terminal=True)
         console.print(picture.page())
     path.parent.mkdir(parents=True, exist_ok=True)
-    console.save_svg(str(path), title="make demo")
+    path.write_text(console.export_svg(title="make demo", code_format=_OFFLINE_SVG))
 
 
 async def ask_queues(picture: Picture, token: str) -> None:
