@@ -88,7 +88,7 @@ async def run(
 def build(settings: Settings, kernel: Kernel) -> Service:
     """The service on ``kernel``."""
     store, clock = kernel.store, kernel.clock
-    watch = BusWatch(kafka_probe(settings.kernel.kafka_bootstrap))
+    watch = BusWatch(kafka_probe(settings.kernel.kafka_bootstrap), clock)
     answers, days = Answers(store.views, clock, refusal_of), Days(store.views)
     orders = Orders(answers, kernel.send, inbox.ordered, inbox.TOPIC, clock, lambda: watch.up)
     desk = Desk(orders, Offers(store.views), Queues(store.views))

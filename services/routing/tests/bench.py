@@ -34,9 +34,13 @@ class HandBus:
     lost_s: float = 0.0
     since: float = 0.0
     asked: int = 0
+    outages: list[tuple[int, int]] = field(default_factory=list)
 
     def time(self) -> float:
         return (self.clock.monotonic() if self.up else self.since) - self.lost_s
+
+    def lost_since(self, at: int) -> int:
+        return sum(max(0, end - max(begin, at)) for begin, end in self.outages)
 
     async def wait_up(self) -> None:
         while not self.up:
@@ -48,8 +52,10 @@ class HandBus:
 
     def away(self) -> None:
         self.up, self.since = False, self.clock.monotonic()
+        self.outages.append((self.clock.now(), self.clock.now()))
 
     def back(self) -> None:
+        self.outages[-1] = (self.outages[-1][0], self.clock.now())
         self.up, self.lost_s = True, self.lost_s + self.clock.monotonic() - self.since
 
 

@@ -300,7 +300,11 @@ def check(log: list[Recorded]) -> None:
     available = dict.fromkeys(AGENTS, False)
     slots = dict.fromkeys(AGENTS, 0)
     generation, last = 0, 0
+    versions: Counter[str] = Counter()
     for event, at in log:
+        if isinstance(event, ContactObserved | AgentObserved):
+            assert event.version > versions[event.source], "observed twice, or out of order"
+            versions[event.source] = event.version
         assert at >= last, "recorded_at never decreases (P8)"
         last = at
         match event:

@@ -276,6 +276,26 @@ async def test_an_offer_expires_by_the_clock_of_the_bus(bench: Bench) -> None:
     await sound(bench)
 
 
+async def test_a_successor_gives_an_offer_the_time_of_an_outage(bench: Bench) -> None:
+    """Trust: deadlines move by an outage, also when the pool changes hands in it."""
+    owner, world = bench.owner(), bench.world
+    async with bench.running(owner):
+        await bench.give(owner, *world.joined("a1"), *world.queued("c1"))
+    bench.advance(5_000)
+    bench.bus.away()
+    bench.advance(60_000)
+    bench.bus.back()
+    successor = bench.owner("o2")
+    async with bench.running(successor):
+        for milliseconds, over in ((14_999, False), (1, True)):
+            await asyncio.sleep(0.02)
+            bench.advance(milliseconds)
+            successor._awake.set()
+            await asyncio.sleep(0.02)
+            assert any(isinstance(e, OfferExpired) for e, _ in await bench.history()) is over
+    await sound(bench)
+
+
 async def test_no_offer_is_made_while_the_bus_is_away(bench: Bench) -> None:
     """Rule 20, trust: broker cut off."""
     owner, world = bench.owner(), bench.world

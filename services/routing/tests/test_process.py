@@ -7,6 +7,7 @@ import os
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -112,20 +113,27 @@ def store(tmp_path: Path) -> Iterator[StoreSettings]:
         yield settings
 
 
-def settings_of(store: StoreSettings, owner: str) -> Settings:
+def settings_of(store: StoreSettings, owner: str, bootstrap: str) -> Settings:
     kernel = settings_for_tests(
-        "routing", store=store, kafka_bootstrap=BOOTSTRAP, http_port=free_port(), grpc_port=free_port()
+        "routing", store=store, kafka_bootstrap=bootstrap, http_port=free_port(), grpc_port=free_port()
     )
     return Settings(kernel, UTC, owner)
 
 
 @pytest.fixture
 async def running(store: StoreSettings) -> AsyncIterator[Running]:
+    async with started(store, BOOTSTRAP) as service:
+        yield service
+
+
+@asynccontextmanager
+async def started(store: StoreSettings, bootstrap: str) -> AsyncIterator[Running]:
+    """A process with the queue ``sales`` in the pool ``front``."""
     tenant = f"t{uuid.uuid4().hex[:12]}"
     issuer, stop = TestIssuer(tenant=tenant), asyncio.Event()
-    settings = settings_of(store, "o1")
+    settings = settings_of(store, "o1", bootstrap)
     process = asyncio.create_task(wiring.run(settings, verifier=issuer.verifier, stop=stop))
-    outlet = KafkaOutlet(lambda: clients.producer(BOOTSTRAP, "test"))
+    outlet = KafkaOutlet(lambda: clients.producer(bootstrap, "test"))
     base = f"http://127.0.0.1:{settings.kernel.http_port}"
     async with httpx2.AsyncClient(base_url=base, trust_env=False, timeout=15) as http:
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
+from switchlog.clock import Clock
 from switchlog.log import get_logger
 
 EVERY_S = 0.5
 WITHIN_S = 1.0
+OUTAGES_KEPT = 1000
 
 log = get_logger(__name__)
 
@@ -22,10 +24,11 @@ Probe = Callable[[], Awaitable[None]]
 class BusWatch:
     """``await run()`` keeps watching. An outage lasts from the last answer to the next one."""
 
-    def __init__(self, probe: Probe, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, probe: Probe, clock: Clock) -> None:
         self._probe, self._clock = probe, clock
-        self._answered = clock()
+        self._answered = clock.monotonic()
         self._lost_s = 0.0
+        self._outages: deque[tuple[int, int]] = deque(maxlen=OUTAGES_KEPT)
         self._up = asyncio.Event()
         self._up.set()
 
@@ -35,14 +38,18 @@ class BusWatch:
 
     def time(self) -> float:
         """Seconds of bus time."""
-        return (self._clock() if self.up else self._answered) - self._lost_s
+        return (self._clock.monotonic() if self.up else self._answered) - self._lost_s
+
+    def lost_since(self, at: int) -> int:
+        """Milliseconds of outages since ``at``: whoever takes a pool over gives its offers that much longer."""
+        return sum(max(0, end - max(begin, at)) for begin, end in self._outages)
 
     async def wait_up(self) -> None:
         await self._up.wait()
 
     async def alive(self) -> bool:
         """Ask now."""
-        asked = self._clock()
+        asked = self._clock.monotonic()
         try:
             async with asyncio.timeout(WITHIN_S):
                 await self._probe()
@@ -62,12 +69,17 @@ class BusWatch:
             log.warning("bus_away")
             self._up.clear()
 
+    def _outage(self, until: float) -> None:
+        lost, now = until - self._answered, self._clock.now()
+        self._lost_s += lost
+        self._outages.append((now - round(lost * 1000), now))
+        self._answered = until
+        log.info("bus_back", outage_s=round(lost, 3))
+
     def _heard(self, asked: float) -> None:
         if not self.up:
-            outage = self._clock() - self._answered
-            self._lost_s += outage
-            log.info("bus_back", outage_s=round(outage, 3))
-        self._answered = max(self._answered, self._clock() if not self.up else asked)
+            self._outage(self._clock.monotonic())
+        self._answered = max(self._answered, asked)
         self._up.set()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from ..domain.events import (
     ContactOffered,
@@ -26,11 +26,12 @@ class Deadlines:
         self._due = Ranked()
         self._timers: dict[str, TimerElapsed] = {}
 
-    def start(self, board: Board, now: int, time: float) -> None:
-        """Everything that ``board`` waits for; what is overdue is due at once."""
+    def start(self, board: Board, now: int, time: float, lost_since: Callable[[int], int]) -> None:
+        """Everything that ``board`` waits for; what is overdue, outages taken off, is due at once."""
         for contact in board.contacts.values():
             if contact.offer_id in board.offers:
-                self._offer(contact.offer_id, contact.expires_at, now, time)
+                at = contact.expires_at + lost_since(contact.offered_at)
+                self._offer(contact.offer_id, at, now, time)
         for finality in board.finalities.values():
             self._finality(finality, now, time)
 

@@ -117,8 +117,8 @@ class Owner:
         decide_one(TakePool(self._tools.name, mine), self._board, self._recorded_at)
         await self._remember(opened.observed)
         await patiently(partial(self._tools.answers.fold, self.stream, [row for _, row in opened.recent]))
-        now, time = self._now(), self._tools.bus.time()
-        self._deadlines.start(self._board, now, time)
+        await self._tools.bus.wait_up()  # an outage is as long as it is only when it is over
+        self._deadlines.start(self._board, self._now(), self._tools.bus.time(), self._tools.bus.lost_since)
         log.info("pool_taken", pool=self.stream.key, generation=mine, head=self._head)
 
     # -- deciding ------------------------------------------------------------------------------------------------------

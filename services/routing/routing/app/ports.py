@@ -28,6 +28,10 @@ class Bus(Protocol):
         """Monotonic seconds during which the bus was there: it stands still in an outage, and so do deadlines."""
         ...
 
+    def lost_since(self, at: int) -> int:
+        """Milliseconds since ``at`` (epoch milliseconds) during which the bus was away, as this process knows it."""
+        ...
+
     async def wait_up(self) -> None:
         """Returns once the bus is there."""
         ...
