@@ -1,3 +1,7 @@
 .PHONY: bench
 bench: setup  ## every benchmark with its ceiling beside it, figures in build/bench (ONLY=kernel, STORE=sqlite, QUICK=1)
 	@ONLY='$(ONLY)' STORE='$(STORE)' PYTHONPATH=tests $(PY) -m benchmarks
+
+.PHONY: faults
+faults: setup  ## kill -9 and outages until every promise is checked, figures in build/faults (STORE=cassandra, KILLS=10 a crash point)
+	@STORE='$(STORE)' KILLS='$(KILLS)' PYTHONPATH=tests $(PY) -m faults
