@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
+from rich import box
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.columns import Columns
 from rich.console import Console, Group
@@ -78,7 +79,7 @@ class Picture:
         return Text(f"{text}{self.seconds:.0f} s  Ctrl-C stops", style="bold reverse")
 
     def _queues(self) -> Table:
-        table = Table("queue", "waiting", "longest", "answered", "abandoned", "level", title="queues 队列", expand=True)
+        table = _table("queues 队列", "queue", "waiting", "longest", "answered", "abandoned", "level")
         for name, row in self.queues.items():
             counts = row.get("today", {}).get("counts", {})
             shown = (row.get("waiting", 0), f"{row.get('longest_wait_s') or 0:.0f} s", counts.get("answered", 0))
@@ -86,7 +87,7 @@ class Picture:
         return table
 
     def _flow(self) -> Table:
-        facts, table = self.counts.facts, Table(title="flow 流量", expand=True, show_header=False)
+        facts, table = self.counts.facts, _table("flow 流量", "", "since the start")
         waits, seen = percentiles(self.counts.queued_to_offered_ms), percentiles(self.seen_ms)
         for name, value in (
             ("contacts started / ended", f"{facts['contact_started']} / {facts['contact_ended']}"),
@@ -99,7 +100,7 @@ class Picture:
         return table
 
     def _processes(self) -> Table:
-        table = Table("process", "pid", "memory", "CPU", "restarts", title="processes 进程", expand=True)
+        table = _table("processes 进程", "process", "pid", "memory", "CPU", "restarts")
         for name, one in self.supervisor.running.items():
             one.measure()
             style = "red" if one.process.returncode is not None else ""
@@ -110,7 +111,7 @@ class Picture:
     def _addresses(self) -> Text:
         return Text.from_markup(
             f"try: {url('ingress_chat')}/docs  {url('routing')}/docs  {url('agent_state')}/docs  "
-            f"{url('analytics')}/v1/queues/sales/now   tokens: {self.options.folder / 'tokens.json'}",
+            f"{url('analytics')}/v1/queues/sales/now   tokens: {_near(self.options.folder / 'tokens.json')}",
             style="dim",
         )
 
@@ -129,6 +130,14 @@ def draw(picture: Picture, path: Path) -> None:
         console.print(picture.page())
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(console.export_svg(title="make demo", code_format=_OFFLINE_SVG))
+
+
+def _table(title: str, first: str, *numbers: str) -> Table:
+    """Words on the left, figures on the right."""
+    table = Table(first, title=title, title_justify="left", box=box.SIMPLE_HEAD, expand=True)
+    for name in numbers:
+        table.add_column(name, justify="right")
+    return table
 
 
 async def ask_queues(picture: Picture, token: str) -> None:
@@ -162,6 +171,11 @@ async def _now(client: httpx.AsyncClient, queue: str) -> dict[str, Any] | None:
         return dict(answer.json()) if answer.is_success else None
     except (httpx.HTTPError, ValueError):
         return None
+
+
+def _near(path: Path) -> Path:
+    """As one would type it from here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _level(row: Mapping[str, Any]) -> str:
