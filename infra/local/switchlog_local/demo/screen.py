@@ -66,7 +66,7 @@ class Picture:
         return (
             f"{self.seconds:6.0f} s  started {facts['contact_started']}  offered {facts['contact_offered']}  "
             f"answered {self.counts.outcomes['answered']}  ended {facts['contact_ended']}  "
-            f"queued→offered p50 {waits['p50']} ms p99 {waits['p99']} ms  level {levels or '-'}  restarts {restarts}"
+            f"queued→offered p50 / p99 {_pair(waits)}  level {levels or '-'}  restarts {restarts}"
         )
 
     @property
@@ -93,8 +93,8 @@ class Picture:
             ("contacts started / ended", f"{facts['contact_started']} / {facts['contact_ended']}"),
             ("offers / accepted / expired", " / ".join(str(facts[f]) for f in OFFERS)),
             ("messages in / out", f"{facts['message_received']} / {facts['message_sent']}"),
-            ("queued → offered p50 / p99", f"{waits['p50']} / {waits['p99']} ms"),
-            ("queued → agent's screen", f"{seen['p50']} / {seen['p99']} ms"),
+            ("queued → offered p50 / p99", _pair(waits)),
+            ("queued → agent's screen", _pair(seen)),
         ):
             table.add_row(name, value)
         return table
@@ -171,6 +171,10 @@ async def _now(client: httpx.AsyncClient, queue: str) -> dict[str, Any] | None:
         return dict(answer.json()) if answer.is_success else None
     except (httpx.HTTPError, ValueError):
         return None
+
+
+def _pair(found: Mapping[str, int | None]) -> str:
+    return "-" if found["p50"] is None else f"{found['p50']} / {found['p99']} ms"
 
 
 def _near(path: Path) -> Path:
