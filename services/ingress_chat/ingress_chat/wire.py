@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from functools import singledispatch
-from typing import cast
+from typing import TypeVar, cast
 
+from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.message import Message as ProtoMessage
 
 from contactcenter.bus.v1.envelope_pb2 import Sealed
 from contactcenter.contact.v1 import events_pb2 as pb
-from contactcenter.contact.v1.types_pb2 import CHANNEL_CHAT, Attribute
+from contactcenter.contact.v1.types_pb2 import CHANNEL_CHAT, CHANNEL_VOICE, Attribute
 from contactcenter.contact.v1.types_pb2 import SkillRequirement as SkillRequirementPb
 from contactcenter.routing.v1.config_pb2 import QueueConfigRow
 from contactcenter.routing.v1.events_pb2 import RoutingEvent
 from switchlog.bus.record import Received
-from switchlog.envelope import Codec
+from switchlog.envelope import Codec, parse
 
 from .app.ports import QueueRow
 from .app.reactions import Assigned, Overflowed
@@ -24,6 +26,7 @@ from .domain.events import ContactEvent, LegEnd, Message, MessageKind, SealedTex
 TOPIC = "contact.events.v1"
 
 Attributes = tuple[tuple[str, str], ...]
+W = TypeVar("W", bound=StrEnum)
 
 
 def write(event: ContactEvent) -> ProtoMessage:
@@ -32,7 +35,10 @@ def write(event: ContactEvent) -> ProtoMessage:
 
 
 def read(message: ProtoMessage) -> ContactEvent | None:
-    """The event; ``None`` for facts of calls and for those that a later version added."""
+    """The event; ``None`` for facts of calls and for those that a later version added.
+
+    Words that a later version added read as the plainest we know: they must never keep a conversation from folding.
+    """
     event = cast(pb.ContactEvent, message)
     match event.WhichOneof("fact"):
         case "contact_started":
@@ -44,17 +50,13 @@ def read(message: ProtoMessage) -> ContactEvent | None:
         case "contact_queued":
             return _read_queued(event.contact_queued)
         case "agent_connected":
-            fact = event.agent_connected
-            return domain.AgentConnected(fact.leg, fact.queue, fact.pool, fact.agent, fact.team, fact.offer_id)
+            return _read_connected(event.agent_connected)
         case "agent_disconnected":
-            left = event.agent_disconnected
-            reason = LegEnd(left.reason)
-            return domain.AgentDisconnected(left.leg, left.queue, left.pool, left.agent, left.team, reason)
+            return _read_disconnected(event.agent_disconnected)
         case "customer_disconnected":
             gone = event.customer_disconnected
-            return domain.CustomerDisconnected(
-                gone.leg, gone.queue, gone.pool, LegEnd(gone.reason), gone.agent, gone.team
-            )
+            how = _word(LegEnd, gone.reason, LegEnd.UNSPECIFIED)
+            return domain.CustomerDisconnected(gone.leg, gone.queue, gone.pool, how, gone.agent, gone.team)
         case "contact_abandoned":
             lost = event.contact_abandoned
             return domain.ContactAbandoned(lost.leg, lost.queue, lost.pool, lost.lost)
@@ -62,7 +64,7 @@ def read(message: ProtoMessage) -> ContactEvent | None:
             return _read_transferred(event.contact_transferred)
         case "contact_ended":
             ended = event.contact_ended
-            why = domain.EndReason(pb.EndReason.Name(ended.reason).removeprefix("END_REASON_").lower())
+            why = _word(domain.EndReason, _name(pb.EndReason.DESCRIPTOR, ended.reason), domain.EndReason.UNSPECIFIED)
             return domain.ContactEnded(why, ended.leg, ended.queue, ended.pool, ended.agent, ended.team)
         case _:
             return None
@@ -80,16 +82,22 @@ def read_routing(received: Received) -> Assigned | Overflowed | None:
             return Assigned(fact.contact, fact.leg, fact.queue, fact.agent, fact.team, fact.offer_id)
         case "contact_overflowed":
             flown = event.contact_overflowed
-            return Overflowed(flown.contact, flown.leg, flown.to_queue)
+            return Overflowed(flown.contact, flown.leg, flown.to_queue, flown.to_pool)
         case _:
             return None
 
 
 def read_queue(value: bytes) -> QueueRow:
     """A row of routing.config.v1."""
-    row = QueueConfigRow.FromString(value)
+    row = cast(QueueConfigRow, parse(QueueConfigRow, value))
     skills = tuple(SkillRequirement(s.skill, s.min_level) for s in row.definition.required_skills)
     return QueueRow(row.tenant_id, row.queue, row.pool, row.open, row.revision, skills, row.definition.priority)
+
+
+def read_kind(value: int) -> MessageKind | None:
+    """``None`` for one that is not known here."""
+    word = _name(pb.MessageKind.DESCRIPTOR, value)
+    return MessageKind(word) if word in set(MessageKind) else None
 
 
 @singledispatch
@@ -268,15 +276,28 @@ def _read_queued(fact: pb.ContactQueued) -> domain.ContactQueued:
     )
 
 
+def _read_connected(fact: pb.AgentConnected) -> domain.AgentConnected | None:
+    if fact.channel == CHANNEL_VOICE:
+        return None
+    return domain.AgentConnected(fact.leg, fact.queue, fact.pool, fact.agent, fact.team, fact.offer_id)
+
+
+def _read_disconnected(fact: pb.AgentDisconnected) -> domain.AgentDisconnected | None:
+    if fact.channel == CHANNEL_VOICE:
+        return None
+    reason = _word(LegEnd, fact.reason, LegEnd.UNSPECIFIED)
+    return domain.AgentDisconnected(fact.leg, fact.queue, fact.pool, fact.agent, fact.team, reason)
+
+
 def _read_transferred(fact: pb.ContactTransferred) -> domain.ContactTransferred:
-    kind = domain.TransferKind(pb.TransferKind.Name(fact.kind).removeprefix("TRANSFER_KIND_").lower())
+    kind = _word(domain.TransferKind, _name(pb.TransferKind.DESCRIPTOR, fact.kind), domain.TransferKind.BLIND)
     return domain.ContactTransferred(
         fact.leg, fact.queue, fact.pool, fact.agent, fact.team, kind, fact.to_queue, fact.to_pool
     )
 
 
 def _message(fact: pb.MessageReceived | pb.MessageSent) -> Message:
-    kind = MessageKind(pb.MessageKind.Name(fact.kind).removeprefix("MESSAGE_KIND_").lower())
+    kind = read_kind(fact.kind) or MessageKind.TEXT
     body = SealedText(fact.body.key_id, fact.body.nonce, fact.body.ciphertext) if fact.HasField("body") else None
     return Message(fact.message_id, kind, body, fact.attachment_ref)
 
@@ -295,3 +316,17 @@ def _attributes(pairs: Attributes) -> list[Attribute]:
 
 def _pairs(fact: pb.ContactStarted | pb.ContactQueued) -> Attributes:
     return tuple((one.key, one.value) for one in fact.attributes)
+
+
+def _name(kind: EnumDescriptor, value: int) -> str:
+    """The enum's word without its prefix, in lower case; empty when a later version added it."""
+    found = kind.values_by_number.get(value)
+    prefix = kind.values_by_number[0].name.removesuffix("UNSPECIFIED")
+    return found.name.removeprefix(prefix).lower() if found else ""
+
+
+def _word(kind: type[W], text: str, otherwise: W) -> W:
+    try:
+        return kind(text)
+    except ValueError:
+        return otherwise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -15,10 +16,12 @@ from contactcenter.customer.v1.service_pb2_grpc import CustomerServiceStub
 from switchlog import rpc, runtime, seal
 from switchlog.auth.signing import Signer, load_or_create_key
 from switchlog.auth.tickets import TicketOffice
-from switchlog.auth.verifier import StaticKeys, Trust, verifier_from
+from switchlog.auth.verifier import StaticKeys, Trust, Verifier, verifier_from
 from switchlog.bus.erasures import ERASURES, forgetting
 from switchlog.bus.tail import Tail
 from switchlog.envelope import Cause, StreamId
+from switchlog.errors import NotFound
+from switchlog.health import Ready
 from switchlog.ids import derived
 from switchlog.kernel import Kernel, open_kernel
 from switchlog.runtime import Task
@@ -30,6 +33,7 @@ from .adapters.customers import CustomersByRpc, SealerOf
 from .adapters.entry_points import StoredEntryPoints
 from .adapters.queues import QueueTable
 from .api import agent_socket, attachments, contacts, entry_points, visitor_socket, visitors
+from .api.origins import Cors, Origins
 from .app.desks import Desks
 from .app.files import MAX_FILE_BYTES, Files
 from .app.frames import Frames
@@ -41,7 +45,6 @@ from .app.reactions import Reactions
 from .bus import consumers
 from .config import SERVICE, Settings
 from .domain.decide import CONTACT
-from .domain.state import Ended, NotStarted
 from .projections.contacts import Contacts
 from .rpc.contacts import contact_servicer
 
@@ -65,29 +68,26 @@ class Service:
     desks: Desks
     office: TicketOffice
     signer: Signer
-
-    @property
-    def replica(self) -> str:
-        return self.settings.replica
+    table: Tail
+    presence: Presence
 
 
-async def run(settings: Settings) -> None:
-    """All roles in one process, until asked to stop."""
+async def run(settings: Settings, trust: Trust | None = None, stop: asyncio.Event | None = None) -> None:
+    """All roles in one process, until asked to stop; ``trust`` replaces the configured issuer."""
     async with AsyncExitStack() as stack:
         kernel = await stack.enter_async_context(open_kernel(settings.kernel, topics=TOPICS))
         channel = rpc.channel(settings.kernel.owners["customers"], kernel.tokens, settings=settings.kernel)
         stack.push_async_callback(channel.close)
         service = build(settings, kernel, CustomersByRpc(CustomerServiceStub(channel)))
-        presence = Presence(service.replica, kernel.store.views, kernel.clock, _grace_of(service), _lost(service))
-        app = _app(service, presence)
         tails = _tails(service)
         await runtime.serve(
             settings.kernel,
-            app=app,
+            app=app(service, trust),
             servicers=[contact_servicer(service.chats, service.history), kernel.event_log()],
             tasks=[*_tasks(service), *((f"tail-{n}", tail.run) for n, tail in enumerate(tails))],
-            before=[presence.recover],
-            drain=[presence.close, kernel.drain],
+            before=[service.presence.recover],
+            drain=[service.presence.close, kernel.drain],
+            stop=stop,
         )
 
 
@@ -95,38 +95,56 @@ def build(settings: Settings, kernel: Kernel, customers: CustomersByRpc) -> Serv
     """The service on ``kernel``."""
     keys = seal.SubjectKeys(customers.key)
     sealer = SealerOf(keys)
-    queues = QueueTable(wire.read_queue)
-    doors = StoredEntryPoints(kernel.store.views)
-    chats = Chats(kernel.writer(CONTACT, wire.CODEC), doors, queues, customers, sealer)
+    views, live = kernel.store.views, Live()
+    queues = QueueTable(wire.read_queue, lambda: table.caught_up.is_set())
+    bootstrap = settings.kernel.kafka_bootstrap
+    table = Tail(bootstrap, ["routing.config.v1"], lambda raw: queues.take(raw.value), start="beginning")
+    chats = Chats(kernel.writer(CONTACT, wire.CODEC), StoredEntryPoints(views), queues, customers, sealer)
     frames = Frames(wire.CODEC, sealer)
     history = History(chats, kernel.store.events, frames)
     files = Files(chats, sealer, StoredAttachments(_objects(settings.objects_url)))
     signer = Signer(load_or_create_key(settings.visitor_key_file), settings.visitor_issuer)
-    rooms = (Contacts(kernel.store.views), Live(), Desks(), TicketOffice())
-    return Service(settings, kernel, chats, history, files, frames, queues, keys, *rooms, signer)
+    presence = Presence(settings.replica, views, kernel.clock, _grace_of(chats), _lost(chats, live))
+    rooms = (Contacts(views), live, Desks(), TicketOffice())
+    return Service(settings, kernel, chats, history, files, frames, queues, keys, *rooms, signer, table, presence)
 
 
-def _app(service: Service, presence: Presence) -> FastAPI:
+def app(service: Service, trust: Trust | None = None) -> FastAPI:
+    """Its HTTP edge."""
     kernel, chats, events = service.kernel, service.chats, service.kernel.store.events
+    doors, origins = StoredEntryPoints(kernel.store.views), Origins(kernel.settings.allowed_origins)
     shared = (chats, events, service.frames, service.live)
-    visitor = visitor_socket.VisitorSockets(*shared, presence, service.office)
+    visitor = visitor_socket.VisitorSockets(*shared, service.presence, service.office, origins)
     agent = agent_socket.AgentSockets(*shared, service.desks, service.contacts, service.office)
-    own = Trust(service.signer.issuer, StaticKeys([service.signer.key]), only_roles=frozenset({"visitor"}))
-    return create_app(
+    made = create_app(
         SERVICE,
         routers=[
-            visitors.routes(chats, service.signer, service.office),
+            visitors.routes(chats, service.signer, service.office, origins, service.presence.expect),
             contacts.routes(chats, service.history),
             attachments.routes(service.files),
-            entry_points.routes(chats.entry_points, kernel.clock),
+            entry_points.routes(doors, kernel.clock),
             visitor.routes(),
             agent.routes(),
         ],
-        verifier=verifier_from(kernel.settings, own),
+        verifier=_verifier(service, trust),
         settings=kernel.settings,
-        ready=kernel.ready,
+        ready=_ready(service),
         body_limits={"/v1/attachments/": MAX_FILE_BYTES},
     )
+    made.add_middleware(Cors, origins=origins, known=doors.names)
+    return made
+
+
+def _verifier(service: Service, trust: Trust | None) -> Verifier:
+    own = Trust(service.signer.issuer, StaticKeys([service.signer.key]), only_roles=frozenset({"visitor"}))
+    return Verifier(trust, own) if trust else verifier_from(service.kernel.settings, own)
+
+
+def _ready(service: Service) -> Ready:
+    async def ready() -> dict[str, bool]:
+        return {**await service.kernel.ready(), "queues": service.queues.complete()}
+
+    return ready
 
 
 def _tasks(service: Service) -> Sequence[Task]:
@@ -148,27 +166,28 @@ def _tasks(service: Service) -> Sequence[Task]:
 def _tails(service: Service) -> Sequence[Tail]:
     bootstrap = service.settings.kernel.kafka_bootstrap
     nudge = consumers.nudger(service.live, service.desks, wire.CODEC)
-    table = Tail(bootstrap, ["routing.config.v1"], lambda raw: service.queues.take(raw.value), start="beginning")
-    return [table, Tail(bootstrap, [wire.TOPIC], nudge), Tail(bootstrap, [ERASURES], forgetting(service.keys))]
+    return [service.table, Tail(bootstrap, [wire.TOPIC], nudge), Tail(bootstrap, [ERASURES], forgetting(service.keys))]
 
 
-def _grace_of(service: Service) -> GraceOf:
+def _grace_of(chats: Chats) -> GraceOf:
     async def grace(contact: StreamId) -> float:
-        state = await service.chats.state(contact)
-        if isinstance(state, NotStarted | Ended):
+        try:
+            return (await chats.door(contact)).reconnect_grace_s
+        except NotFound:
             return 0.0
-        return (await service.chats.entry_points.get(contact.tenant, state.contact.entry_point)).reconnect_grace_s
 
     return grace
 
 
-def _lost(service: Service) -> Lost:
+def _lost(chats: Chats, live: Live) -> Lost:
     async def lost(contact: StreamId) -> None:
         """One loss is one command: a visitor who comes back and is lost again is another one."""
-        head = (await service.chats.contacts.state(contact)).head
+        head = (await chats.contacts.state(contact)).head
+        if not head:
+            return
         cause = Cause(derived(contact.key, "lost", head), "", SERVICE, correlation_id=contact.name)
-        await service.chats.end_by_customer(contact, cause, lost=True)
-        service.live.nudge(contact)
+        await chats.end_by_customer(contact, cause, lost=True)
+        live.nudge(contact)
 
     return lost
 

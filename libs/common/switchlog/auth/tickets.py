@@ -42,6 +42,11 @@ class TicketOffice:
             raise Unauthenticated("BAD_TICKET")
         return principal
 
+    def peek(self, ticket: str | None) -> Principal | None:
+        """Who asked for ``ticket``, leaving it good: for what must be known before the socket is accepted."""
+        expires_at, principal = self._open.get(ticket or "", (float("-inf"), None))
+        return principal if expires_at > self._clock() else None
+
     def _forget_expired(self) -> None:
         now = self._clock()
         while self._open and next(iter(self._open.values()))[0] <= now:

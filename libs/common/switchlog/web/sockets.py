@@ -23,6 +23,7 @@ MAX_FRAME_BYTES = 64 * 1024
 MESSAGES_PER_S = 50
 # What may wait for a reader before it counts as slow: enough for a snapshot and a burst, a few hundred KiB at most.
 QUEUED_FRAMES = 256
+ROOM_WITHIN_S = 5.0
 
 CLOSE_GOING_AWAY = 1001
 CLOSE_BAD_DATA = 1007
@@ -110,6 +111,8 @@ class Socket:
         self._wall = wall
         self._outbox: asyncio.Queue[str | int] = asyncio.Queue(QUEUED_FRAMES)
         self._bucket = TokenBucket(MESSAGES_PER_S, MESSAGES_PER_S, MESSAGES_PER_S, time.monotonic())
+        self._room = asyncio.Event()
+        self._room.set()
         self._ended = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -138,6 +141,17 @@ class Socket:
         try:
             self._outbox.put_nowait(text)
         except asyncio.QueueFull:
+            self._drop()
+        if self._outbox.qsize() >= QUEUED_FRAMES // 2:
+            self._room.clear()
+
+    async def room(self) -> None:
+        """Wait until half of the queue is free: for a long history. A reader that reads nothing for 5 s is dropped."""
+        if self._room.is_set() or self._ended.is_set():
+            return
+        try:
+            await asyncio.wait_for(self._room.wait(), ROOM_WITHIN_S)
+        except TimeoutError:
             self._drop()
 
     async def close(self, code: int = 1000) -> None:
@@ -182,6 +196,8 @@ class Socket:
         try:
             while True:
                 queued = await self._outbox.get()
+                if self._outbox.qsize() < QUEUED_FRAMES // 2:
+                    self._room.set()
                 if isinstance(queued, int):
                     await self._websocket.close(queued)
                     return
@@ -190,6 +206,7 @@ class Socket:
             return
         finally:
             self._ended.set()
+            self._room.set()  # nobody need wait for a reader that is gone
 
     async def _expire(self) -> None:
         await asyncio.sleep(max(0.0, min(self.principal.expires_at - self._wall(), 30 * 86400)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from contactcenter.bus.v1.command_pb2 import CommandContext
@@ -39,9 +40,18 @@ class SealerOf:
     def __init__(self, keys: SubjectKeys) -> None:
         self._keys = keys
 
+    def expect(self, tenant: str, customer_ref: str) -> None:
+        coming = asyncio.ensure_future(self._keys.get(tenant, customer_ref))
+        coming.add_done_callback(_heard)  # whoever needs the key asks again and hears the refusal
+
     async def seal(self, tenant: str, customer_ref: str, field: str, text: bytes) -> SealedText:
         sealed = await self._keys.seal(tenant, customer_ref, field, text)
         return SealedText(sealed.key_id, sealed.nonce, sealed.ciphertext)
 
     async def open(self, tenant: str, customer_ref: str, field: str, sealed: SealedText) -> bytes:
         return await self._keys.open(tenant, customer_ref, field, sealed)
+
+
+def _heard(coming: asyncio.Future[SubjectKey]) -> None:
+    if not coming.cancelled():
+        coming.exception()

@@ -15,8 +15,10 @@ from ..app.desks import Desk, Desks
 from ..app.frames import Frames
 from ..app.handlers import Chats
 from ..app.history import customer_of
-from ..app.live import Frame, Live, Render
+from ..app.live import Follower, Frame, Live, Send
+from ..domain.state import Talking
 from ..projections.contacts import Contacts
+from .visitor_socket import sign_of
 
 ROUTE = "/v1/agents/me/ws"
 
@@ -48,28 +50,33 @@ class AgentSockets:
 
     async def _serve(self, socket: Socket) -> None:
         tenant, agent = socket.principal.tenant, socket.principal.subject
-        desk = Desk(self.live, self.events, self._render, socket.send)
+        desk = Desk(self.live, lambda contact, send: self._follower(contact, send, socket), socket.send)
         async with socket:
             self.desks.open(tenant, agent, desk)
             try:
                 for contact in await self.contacts.of_agent(tenant, agent):
-                    desk.take(contact)
+                    if await self._is_in(contact, agent):
+                        desk.take(contact)
                 async for frame in socket:
-                    self._sign(socket, frame)
+                    _sign(desk, tenant, frame)
             finally:
                 self.desks.close(tenant, agent, desk)
 
-    def _sign(self, socket: Socket, frame: Frame) -> None:
-        """``{type: typing, contact}``: shown to the visitor, never stored."""
-        contact = frame.get("contact")
-        if frame.get("type") == "typing" and isinstance(contact, str):
-            stream = StreamId(socket.principal.tenant, f"contact-{contact}")
-            sign = {"type": "typing", "id": "", "seq": 0, "data": {"from": "agent"}}
-            self.live.signal(stream, sign)
+    async def _is_in(self, contact: StreamId, agent: str) -> bool:
+        """The list of an agent's contacts may lag behind: the contact itself knows."""
+        state = (await self.chats.contacts.state(contact)).state
+        return isinstance(state, Talking) and state.agent == agent
 
-    def _render(self, contact: StreamId) -> Render:
-        async def render(stream: StreamId, row: Row) -> Frame | None:
-            state = await self.chats.state(stream)
-            return await self.frames.render(stream, row, customer_of(state))
+    def _follower(self, contact: StreamId, send: Send, socket: Socket) -> Follower:
+        return Follower(contact, self.events, self._render, send, socket.room)
 
-        return render
+    async def _render(self, contact: StreamId, row: Row) -> Frame | None:
+        return await self.frames.render(contact, row, customer_of(await self.chats.state(contact)))
+
+
+def _sign(desk: Desk, tenant: str, frame: Frame) -> None:
+    """``{type: typing | read, contact}``: shown to the visitor, never stored, and only in the agent's own contacts."""
+    contact, kind = frame.get("contact"), frame.get("type")
+    if kind in ("typing", "read") and isinstance(contact, str):
+        stream = StreamId(tenant, f"contact-{contact}")
+        desk.sign(stream, sign_of(stream, kind, "", "agent"))

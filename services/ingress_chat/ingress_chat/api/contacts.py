@@ -9,11 +9,10 @@ from fastapi.responses import Response
 
 from switchlog.auth.principal import Principal
 from switchlog.envelope import StreamId
-from switchlog.errors import NotFound
 from switchlog.web import Offset, PageSize, Principaled, answer, cause_of, require
 
 from ..app.handlers import Chats
-from ..app.history import History
+from ..app.history import History, check_own
 from .schemas import Id, MessageIn, TransferIn
 
 Agent = Annotated[Principal, Depends(require("agent"))]
@@ -21,9 +20,9 @@ Agent = Annotated[Principal, Depends(require("agent"))]
 
 def contact_stream(caller: Principal, id: str) -> StreamId:
     """The contact ``id`` of the caller's tenant; to a visitor every other one is as if it were not there."""
-    if caller.contact is not None and caller.contact != id:
-        raise NotFound(detail=f"contact-{id}")
-    return StreamId(caller.tenant, f"contact-{id}")
+    contact = StreamId(caller.tenant, f"contact-{id}")
+    check_own(caller, contact)
+    return contact
 
 
 def routes(chats: Chats, history: History) -> APIRouter:

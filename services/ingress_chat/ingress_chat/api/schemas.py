@@ -14,6 +14,7 @@ from ..domain.events import MessageKind
 MAX_TEXT = 32_768
 
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")]
+Origin = Annotated[str, Field(max_length=256, pattern=r"^https?://[A-Za-z0-9.\[\]:-]+$")]
 Word = Annotated[str, Field(max_length=128)]
 
 
@@ -44,7 +45,7 @@ class MessageIn(Body):
     message_id: Id
     kind: MessageKind = MessageKind.TEXT
     text: Annotated[str, Field(max_length=MAX_TEXT)] = ""
-    attachment: Annotated[str, Field(max_length=200)] = ""
+    attachment: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._@-]{0,63})?$")] = ""
 
     @model_validator(mode="after")
     def says_something(self) -> MessageIn:
@@ -66,7 +67,7 @@ class EntryPointIn(Body):
     site_key: Annotated[str, Field(min_length=8, max_length=128, pattern=r"^[A-Za-z0-9._-]+$")]
     queue: Id
     name: Word = ""
-    allowed_origins: Annotated[list[Word], Field(max_length=32)] = []
+    allowed_origins: Annotated[list[Origin], Field(max_length=32)] = []
     languages: Annotated[list[Word], Field(max_length=32)] = []
     declared_attributes: Annotated[list[Id], Field(max_length=32)] = []
     priority: Annotated[int, Field(ge=-1000, le=1000)] = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import sha256
 
 from fastapi import APIRouter, Request
@@ -9,25 +10,32 @@ from fastapi import APIRouter, Request
 from switchlog.auth.principal import Principal
 from switchlog.auth.signing import Signer, issue_visitor_token
 from switchlog.auth.tickets import TicketOffice
+from switchlog.envelope import StreamId
 from switchlog.errors import Forbidden
 from switchlog.web import Principaled, cause_of
 
 from ..app.handlers import Chats
 from ..app.ports import EntryPoint
+from .origins import Origins
 from .schemas import TicketOut, VisitorIn, VisitorOut
 
 
-def routes(chats: Chats, signer: Signer, office: TicketOffice) -> APIRouter:
+def routes(
+    chats: Chats, signer: Signer, office: TicketOffice, origins: Origins, started: Callable[[StreamId], None]
+) -> APIRouter:
+    """``started`` hears of each new contact: its visitor is to open a socket."""
     router = APIRouter(tags=["visitors"])
 
     @router.post("/v1/visitors", status_code=201)
     async def start(body: VisitorIn, request: Request) -> VisitorOut:
         """Begin a conversation. Without Idempotency-Key every call begins a new one."""
         door = await chats.entry_points.by_site_key(body.site_key)
-        _check_origin(door, request.headers.get("origin"))
+        if not origins.may_use(door, request.headers.get("origin")):
+            raise Forbidden("ORIGIN_NOT_ALLOWED")
         request.app.state.rate_limits.take(door.tenant)
         cause = cause_of(request, _visitor_at(door, request), body)
         answer = await chats.start(door, body.locale, tuple(body.attributes.items()), cause)
+        started(answer.stream)
         contact_id = answer.stream.name.removeprefix("contact-")
         return VisitorOut(contact_id=contact_id, token=issue_visitor_token(signer, door.tenant, contact_id))
 
@@ -37,11 +45,6 @@ def routes(chats: Chats, signer: Signer, office: TicketOffice) -> APIRouter:
         return TicketOut(ticket=office.issue(caller))
 
     return router
-
-
-def _check_origin(door: EntryPoint, origin: str | None) -> None:
-    if origin is not None and door.allowed_origins and origin not in door.allowed_origins:
-        raise Forbidden("ORIGIN_NOT_ALLOWED")
 
 
 def _visitor_at(door: EntryPoint, request: Request) -> Principal:

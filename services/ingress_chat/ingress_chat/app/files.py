@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -21,6 +22,7 @@ from .ports import Attachments, Sealer
 
 MAX_FILE_BYTES = 25 * 1024 * 1024
 FIELD = "Attachment.content"
+OFFICE = ("wordprocessingml.document", "presentationml.presentation", "spreadsheetml.sheet")
 KINDS = {
     "image/png": MessageKind.IMAGE,
     "image/jpeg": MessageKind.IMAGE,
@@ -35,6 +37,16 @@ KINDS = {
     "application/zip": MessageKind.FILE,
     "text/plain": MessageKind.FILE,
 }
+ALIASES = {
+    "audio/wave": "audio/wav",
+    "audio/x-wav": "audio/wav",
+    "audio/vnd.wave": "audio/wav",
+    "application/ogg": "audio/ogg",
+    # office documents are archives; which kind of archive is not for us to say
+    **{f"application/vnd.openxmlformats-officedocument.{kind}": "application/zip" for kind in OFFICE},
+}
+_BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_MARKUP = re.compile(rb"\A(\xef\xbb\xbf)?\s*<|<\s*(!doctype|\?xml|html|head|body|script|svg|iframe)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +71,7 @@ class Files:
     async def store(self, contact: StreamId, caller: Principal, chunks: AsyncIterator[bytes]) -> Stored:
         """Raises ``TooLarge`` over 25 MiB and ``Rejected("FILE_TYPE_REFUSED")`` for what is not on the list."""
         state = await self.chats.state(contact)
-        check_reader(caller, state)
+        check_reader(caller, contact, state)
         content = await _collect(chunks)
         kind = KINDS[sniff(content)]
         ref = derived(contact.key, sha256(content).hexdigest())
@@ -70,7 +82,7 @@ class Files:
     async def load(self, contact: StreamId, caller: Principal, ref: str) -> Content:
         """Raises ``NotFound`` for an unknown file and after the customer was erased."""
         state = await self.chats.state(contact)
-        check_reader(caller, state)
+        check_reader(caller, contact, state)
         packed = await self.attachments.get(contact.tenant, _object(contact, ref))
         content = await self.sealer.open(contact.tenant, customer_of(state), FIELD, _unpacked(packed))
         return Content(content, sniff(content))
@@ -78,28 +90,30 @@ class Files:
 
 def sniff(content: bytes) -> str:
     """The media type that the bytes themselves show; raises ``Rejected`` unless it is on the list."""
-    found = _magic(content)
-    if found not in KINDS:
+    if found := _magic(content):
+        return found
+    if not _is_plain(content):
         raise Rejected("FILE_TYPE_REFUSED", "images, sound, video, PDF, zip and plain text are taken", invalid=True)
-    return found
+    return "text/plain"
 
 
-def _magic(content: bytes) -> str:
+def _magic(content: bytes) -> str | None:
+    """The first type on our list that the beginning has the mark of; that of text is none."""
     try:
-        return str(puremagic.from_string(content[:4096], mime=True))
+        marks = puremagic.magic_string(content[:4096])
     except (puremagic.PureError, ValueError):
-        return "text/plain" if _is_plain(content[:4096]) else ""
+        return None
+    found = (ALIASES.get(mark.mime_type, mark.mime_type) for mark in marks)
+    return next((kind for kind in found if kind in KINDS and kind != "text/plain"), None)
 
 
-def _is_plain(start: bytes) -> bool:
+def _is_plain(content: bytes) -> bool:
+    """UTF-8 without control bytes; markup that a browser would run is not plain text, whatever it is called."""
     try:
-        text = start.decode("utf-8", errors="strict")
-    except UnicodeDecodeError as error:
-        if error.start < len(start) - 4:
-            return False
-        text = start[: error.start].decode()
-    # markup that a browser would run is not plain text, whatever it is called
-    return "\0" not in text and not text.lstrip("\ufeff \t\r\n").startswith("<")
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return not (_BINARY.search(content) or _MARKUP.search(content))
 
 
 async def _collect(chunks: AsyncIterator[bytes]) -> bytes:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from switchlog.envelope import Codec, Row, StreamId
+from switchlog.errors import Poison
 from switchlog.seal import Erased
 
 from ..domain.events import (
@@ -65,7 +66,9 @@ class Frames:
             opened = await self.sealer.open(contact.tenant, customer_ref, field, message.body)
         except Erased:
             return {"erased": True}
-        return {"text": opened.decode()}
+        except Poison:  # one damaged text must not hide the rest of the conversation
+            return {"unreadable": True}
+        return {"text": opened.decode(errors="replace")}
 
 
 def _status(contact: StreamId, row: Row, data: dict[str, Any]) -> dict[str, Any]:

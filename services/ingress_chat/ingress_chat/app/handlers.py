@@ -56,6 +56,7 @@ class Chats:
         if undeclared:
             raise Rejected("ATTRIBUTE_NOT_DECLARED", ", ".join(sorted(undeclared)), invalid=True)
         customer_ref = await self.customers.anonymous(door.tenant, cause.command_id)
+        self.sealer.expect(door.tenant, customer_ref)
         stream = StreamId(door.tenant, f"contact-{derived(cause.command_id)}")
         command = StartContact(door.id, customer_ref, locale, tuple(sorted(attributes)))
         return await self.contacts.execute(stream, command, cause)
@@ -68,16 +69,18 @@ class Chats:
             return await self.contacts.execute(
                 contact, ReceiveMessage(Message(draft.message_id, draft.kind), NOWHERE), cause
             )
-        opened = state.contact
-        door = await self.entry_points.get(contact.tenant, opened.entry_point)
-        place = self.queues.place(contact.tenant, door.queue, door.priority)
-        message = await self._sealed(contact, opened.customer_ref, RECEIVED_BODY, draft)
+        # a queue that has closed since takes no new contacts, those that wait in it go on
+        place = await self._first_place(contact, state.contact) if isinstance(state, Greeting) else NOWHERE
+        message = await self._sealed(contact, state.contact.customer_ref, RECEIVED_BODY, draft)
         return await self.contacts.execute(contact, ReceiveMessage(message, place), cause)
 
     async def send(self, contact: StreamId, draft: Draft, agent: str, cause: Cause) -> Answer:
         """A message of the connected agent."""
-        opened = await self._living(contact)
-        message = await self._sealed(contact, opened.customer_ref, SENT_BODY, draft)
+        state = await self._known(contact)
+        if isinstance(state, Ended):
+            message = Message(draft.message_id, draft.kind)
+        else:
+            message = await self._sealed(contact, state.contact.customer_ref, SENT_BODY, draft)
         return await self.contacts.execute(contact, SendMessage(message, agent), cause)
 
     async def transfer(self, contact: StreamId, agent: str, queue: str, cause: Cause) -> Answer:
@@ -98,17 +101,19 @@ class Chats:
         """Raises ``NotFound`` for a contact that never started, or of another tenant."""
         return await self._known(contact)
 
+    async def door(self, contact: StreamId) -> EntryPoint:
+        """Where ``contact`` came in."""
+        return await self.entry_points.get(contact.tenant, (await self._known(contact)).contact.entry_point)
+
+    async def _first_place(self, contact: StreamId, opened: Open) -> Place:
+        door = await self.entry_points.get(contact.tenant, opened.entry_point)
+        return self.queues.place(contact.tenant, door.queue, door.priority)
+
     async def _known(self, contact: StreamId) -> Greeting | Waiting | Talking | Ended:
         state = (await self.contacts.state(contact)).state
         if isinstance(state, NotStarted):
             raise NotFound(detail=contact.name)
         return state
-
-    async def _living(self, contact: StreamId) -> Open:
-        state = await self._known(contact)
-        if isinstance(state, Ended):
-            raise Rejected("CONTACT_ENDED")
-        return state.contact
 
     async def _sealed(self, contact: StreamId, customer_ref: str, field: str, draft: Draft) -> Message:
         body = None

@@ -7,10 +7,10 @@ from typing import Any
 
 from switchlog.auth.principal import Principal
 from switchlog.envelope import StreamId
-from switchlog.errors import Forbidden
+from switchlog.errors import Forbidden, NotFound
 from switchlog.store import EventStore
 
-from ..domain.state import ContactState, Ended, Greeting, NotStarted, Talking, Waiting
+from ..domain.state import ContactState, NotStarted, Talking, Waiting
 from .frames import Frames
 from .handlers import Chats
 
@@ -23,34 +23,45 @@ class History:
 
     async def contact(self, contact: StreamId, caller: Principal) -> dict[str, Any]:
         """What stands about ``contact``, without texts. Raises ``NotFound``."""
+        check_own(caller, contact)
         state = await self.chats.state(contact)
         return {"contact_id": contact.name.removeprefix("contact-"), **described(state)}
 
     async def frames(self, contact: StreamId, caller: Principal, after: int, limit: int) -> list[dict[str, Any]]:
         """Frames of at most ``limit`` facts after version ``after``. Raises ``NotFound``, ``Forbidden``."""
         state = await self.chats.state(contact)
-        check_reader(caller, state)
+        check_reader(caller, contact, state)
         rows = await self.events.read(contact, after, limit)
         found = [await self.frames_of.render(contact, row, customer_of(state)) for row in rows]
         return [frame for frame in found if frame is not None]
 
 
-def check_reader(caller: Principal, state: ContactState) -> None:
-    """The visitor, the agent who has the contact, and supervisors may read texts; raises ``Forbidden`` for others."""
-    own = isinstance(state, Talking) and state.agent == caller.subject
-    if not (caller.contact is not None or own or caller.has("supervisor")):
+def check_reader(caller: Principal, contact: StreamId, state: ContactState) -> None:
+    """Its visitor, agents who had it, and supervisors of their teams may read texts.
+
+    A contact that no team has had yet is read by any supervisor. Raises ``Forbidden``; to a visitor every other contact
+    is as if it were not there: ``NotFound``.
+    """
+    if caller.contact is not None:
+        check_own(caller, contact)
+        return
+    served_by = frozenset() if isinstance(state, NotStarted) else state.contact.served_by
+    teams = {team for _, team in served_by if team}
+    own = caller.has("agent") and any(agent == caller.subject for agent, _ in served_by)
+    led = caller.has("supervisor") and (not teams or not caller.teams.isdisjoint(teams))
+    if not (own or led):
         raise Forbidden("NOT_YOUR_CONTACT")
+
+
+def check_own(caller: Principal, contact: StreamId) -> None:
+    """A visitor's token opens one contact; raises ``NotFound`` for any other."""
+    if caller.contact is not None and contact.name != f"contact-{caller.contact}":
+        raise NotFound(detail=contact.name)
 
 
 def customer_of(state: ContactState) -> str:
     """The reference under whose key the texts are sealed."""
-    match state:
-        case NotStarted():
-            return ""
-        case Ended(customer_ref):
-            return customer_ref
-        case Greeting(contact) | Waiting(contact=contact) | Talking(contact=contact):
-            return contact.customer_ref
+    return "" if isinstance(state, NotStarted) else state.contact.customer_ref
 
 
 def described(state: ContactState) -> dict[str, Any]:

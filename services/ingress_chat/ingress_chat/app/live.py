@@ -5,25 +5,52 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from switchlog.envelope import Row, StreamId
+from switchlog.errors import NotNow
+from switchlog.log import get_logger
 from switchlog.store import EventStore
+
+RETRY_S = 0.5
+PAGE = 200
 
 Frame = Mapping[str, Any]
 Render = Callable[[StreamId, Row], Awaitable[Frame | None]]
 Send = Callable[[Frame], None]
+Room = Callable[[], Awaitable[None]]
+
+log = get_logger(__name__)
 
 
 class Follower:
-    """Sends what the contact's log holds after ``after``, then whatever is appended, in order."""
+    """Sends what the contact's log holds, then whatever is appended, in order.
 
-    def __init__(self, contact: StreamId, events: EventStore, render: Render, send: Send, after: int = 0) -> None:
+    ``room()`` returns when the other side can take more. Nothing is sent before ``rewind`` or ``begin``, or
+    ``patience_s``: who comes back says first how much it has.
+    """
+
+    def __init__(
+        self,
+        contact: StreamId,
+        events: EventStore,
+        render: Render,
+        send: Send,
+        room: Room,
+        *,
+        patience_s: float = 0.0,
+    ) -> None:
         self.contact = contact
         self._events = events
         self._render = render
         self._send = send
-        self._sent = after
+        self._room = room
+        self._patience_s = patience_s
+        self._begun = asyncio.Event()
+        self._sent = 0
+        self._until: int | None = None
+        self._rewound = 0
         self._news = asyncio.Event()
         self._news.set()
 
@@ -34,21 +61,52 @@ class Follower:
         """Something that is not in the log and need not be."""
         self._send(frame)
 
+    def begin(self) -> None:
+        """Wait no longer for a ``rewind``."""
+        self._begun.set()
+
     def rewind(self, after: int) -> None:
-        """Send again what came after version ``after``: the other side says it has no more than that."""
+        """Send what came after version ``after``, again if need be: the other side says it has no more than that."""
         self._sent = after
+        self._rewound += 1
+        self._begun.set()
+        self._news.set()
+
+    def end_at(self, version: int | None) -> None:
+        """``run`` returns once ``version`` is sent; ``None``: go on after all."""
+        self._until = version
         self._news.set()
 
     async def run(self) -> None:
-        """Until cancelled."""
-        while True:
+        """Until ``end_at`` or cancelled. Waits for a store or an owner of keys that is away."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._begun.wait(), self._patience_s)
+        while not self._over():
             await self._news.wait()
             self._news.clear()
-            for row in await self._events.read(self.contact, self._sent):
-                frame = await self._render(self.contact, row)
-                self._sent = row.version
-                if frame is not None:
-                    self._send(frame)
+            try:
+                await self._catch_up()
+            except NotNow as later:
+                log.info("follower_waits", contact=self.contact.name, reason=later.reason)
+                await asyncio.sleep(RETRY_S)
+                self._news.set()
+
+    async def _catch_up(self) -> None:
+        turn = self._rewound
+        rows = await self._events.read(self.contact, self._sent, PAGE)
+        for row in rows:
+            frame = await self._render(self.contact, row)
+            await self._room()
+            if turn != self._rewound or self._over():
+                return
+            self._sent = row.version
+            if frame is not None:
+                self._send(frame)
+        if len(rows) == PAGE:
+            self._news.set()
+
+    def _over(self) -> bool:
+        return self._until is not None and self._sent >= self._until
 
 
 class Live:
@@ -69,7 +127,7 @@ class Live:
                 follower.signal(frame)
 
     async def follow(self, follower: Follower) -> None:
-        """Run ``follower`` until cancelled."""
+        """Run ``follower`` until it ends or is cancelled."""
         self._followers[follower.contact].add(follower)
         try:
             await follower.run()

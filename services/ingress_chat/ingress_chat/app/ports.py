@@ -57,10 +57,14 @@ class QueueRow:
 
 
 class Queues(Protocol):
-    """Where a queue's contacts wait, as routing published it."""
+    """Where a queue's contacts wait, as routing published it; raises ``NotNow`` until its table was read once."""
 
     def place(self, tenant: str, queue: str, priority: int = 0) -> Place:
         """Raises ``Rejected("QUEUE_UNKNOWN")`` or ``Rejected("QUEUE_CLOSED")``."""
+        ...
+
+    def moved_to(self, tenant: str, queue: str, pool: str) -> Place:
+        """Where routing itself has moved a contact: taken there even when the queue is closed by now."""
         ...
 
 
@@ -74,6 +78,10 @@ class Customers(Protocol):
 
 class Sealer(Protocol):
     """Text under a customer's key. ``field`` is ``<fact>.<field>``; raises ``Erased`` once the key is gone."""
+
+    def expect(self, tenant: str, customer_ref: str) -> None:
+        """Text of this customer will come soon: have the key at hand."""
+        ...
 
     async def seal(self, tenant: str, customer_ref: str, field: str, text: bytes) -> SealedText: ...
 

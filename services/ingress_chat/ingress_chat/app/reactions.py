@@ -29,11 +29,12 @@ class Assigned:
 
 @dataclass(frozen=True, slots=True)
 class Overflowed:
-    """Routing moved a waiting contact out of its queue."""
+    """Routing moved a waiting contact out of its queue; ``to_queue`` is empty when it goes to none."""
 
     contact: str
     leg: int
     to_queue: str
+    to_pool: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,9 @@ class Reactions:
         await self._react(fact.contact, command, received, "when_contact_assigned")
 
     async def when_contact_overflowed(self, fact: Overflowed, received: Received) -> None:
-        place = self.queues.place(received.stream.tenant, fact.to_queue)
+        if not fact.to_queue:
+            return
+        place = self.queues.moved_to(received.stream.tenant, fact.to_queue, fact.to_pool)
         await self._react(fact.contact, RequeueContact(fact.leg, place), received, "when_contact_overflowed")
 
     async def _react(self, contact: str, command: ContactCommand, received: Received, name: str) -> None:

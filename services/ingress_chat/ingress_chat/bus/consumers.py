@@ -7,13 +7,13 @@ from collections.abc import Callable
 from switchlog.bus.consumer import Handler
 from switchlog.bus.record import Raw, Received, read_event
 from switchlog.bus.tail import Take
-from switchlog.envelope import Codec, StreamId
+from switchlog.envelope import Codec
 from switchlog.errors import Poison
 
 from ..app.desks import Desks
 from ..app.live import Live
 from ..app.reactions import Assigned, Overflowed, Reactions
-from ..domain.events import AgentConnected, AgentDisconnected, ContactEvent
+from ..domain.events import AgentConnected, AgentDisconnected, ContactEvent, MessageReceived, MessageSent
 from ..projections.contacts import Contacts
 
 GROUP_REACTIONS = "ingress-chat-reactions"
@@ -62,16 +62,17 @@ def nudger(live: Live, desks: Desks, codec: Codec[ContactEvent]) -> Take:
         except Poison:
             return
         live.nudge(received.stream)
-        _seat(desks, received.stream, event)
+        _seat(desks, received, event)
 
     return take
 
 
-def _seat(desks: Desks, contact: StreamId, event: ContactEvent | None) -> None:
+def _seat(desks: Desks, received: Received, event: ContactEvent | None) -> None:
     match event:
-        case AgentConnected(agent=agent):
-            desks.take(contact, agent)
+        case AgentConnected(agent=agent) | MessageReceived(agent=agent) | MessageSent(agent=agent) if agent:
+            # a desk that opened while its agent was being connected learns of the contact by the next message
+            desks.take(received.stream, agent)
         case AgentDisconnected(agent=agent):
-            desks.leave(contact, agent)
+            desks.leave(received.stream, agent, received.version)
         case _:
             return

@@ -82,7 +82,7 @@ def _receive(message: Message, place: Place, state: ContactState, now: int) -> S
             return [MessageReceived(message, leg, queue, pool)]
         case Talking(contact, leg, queue, pool, agent, team) if _is_new(message, contact):
             return [MessageReceived(message, leg, queue, pool, agent, team)]
-        case Ended(_, message_ids) if message.message_id not in message_ids:
+        case Ended(contact) if message.message_id not in contact.message_ids:
             raise Rejected("CONTACT_ENDED")
         case _:
             return []

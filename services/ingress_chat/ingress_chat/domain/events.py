@@ -28,6 +28,7 @@ class EndReason(StrEnum):
     ABANDONED = "abandoned"
     CUSTOMER_LOST = "customer_lost"
     NEVER_QUEUED = "never_queued"
+    UNSPECIFIED = "unspecified"
 
 
 class LegEnd(StrEnum):
@@ -37,6 +38,7 @@ class LegEnd(StrEnum):
     CUSTOMER_ENDED = "customer_ended"
     TRANSFERRED = "transferred"
     LOST = "lost"
+    UNSPECIFIED = "unspecified"
 
 
 @dataclass(frozen=True, slots=True)

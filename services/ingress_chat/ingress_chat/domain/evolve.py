@@ -33,10 +33,11 @@ def evolve(state: ContactState, event: ContactEvent) -> ContactState:
         case ContactQueued(leg, queue, pool, arrived_at):
             return Waiting(replace(_open(state), arrived_at=arrived_at), leg, queue, pool)
         case AgentConnected(leg, queue, pool, agent, team):
-            return Talking(_open(state), leg, queue, pool, agent, team)
-        case ContactEnded():
             contact = _open(state)
-            return Ended(contact.customer_ref, contact.message_ids)
+            served_by = contact.served_by | {(agent, team)}
+            return Talking(replace(contact, served_by=served_by), leg, queue, pool, agent, team)
+        case ContactEnded():
+            return Ended(_open(state))
         case AgentDisconnected() | CustomerDisconnected() | ContactAbandoned() | ContactTransferred():
             return state
         case _:
@@ -45,16 +46,16 @@ def evolve(state: ContactState, event: ContactEvent) -> ContactState:
 
 def _open(state: ContactState) -> Open:
     match state:
-        case Greeting(contact) | Waiting(contact=contact) | Talking(contact=contact):
+        case Greeting(contact) | Waiting(contact=contact) | Talking(contact=contact) | Ended(contact):
             return contact
+        case NotStarted():
+            raise ValueError("a fact of a contact that never started")
         case _:
-            raise ValueError(f"a fact of an open contact in {type(state).__name__}")
+            assert_never(state)
 
 
 def _remember(state: ContactState, message_id: str) -> ContactState:
-    match state:
-        case Greeting() | Waiting() | Talking():
-            known = state.contact.message_ids | {message_id}
-            return replace(state, contact=replace(state.contact, message_ids=known))
-        case _:
-            raise ValueError(f"a message in {type(state).__name__}")
+    if isinstance(state, NotStarted):
+        raise ValueError("a message in a contact that never started")
+    known = state.contact.message_ids | {message_id}
+    return replace(state, contact=replace(state.contact, message_ids=known))

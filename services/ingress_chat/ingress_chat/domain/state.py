@@ -12,7 +12,7 @@ class NotStarted:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """What every living conversation has; ``arrived_at`` is 0 until it first waits."""
+    """What every conversation has; ``arrived_at`` is 0 until it first waits, ``served_by`` (agent, team) who had it."""
 
     customer_ref: str
     entry_point: str
@@ -20,6 +20,7 @@ class Open:
     attributes: tuple[tuple[str, str], ...]
     arrived_at: int
     message_ids: frozenset[str]
+    served_by: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,7 @@ class Talking:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    customer_ref: str
-    message_ids: frozenset[str]
+    contact: Open
 
 
 ContactState = NotStarted | Greeting | Waiting | Talking | Ended

@@ -16,6 +16,7 @@ from switchlog.ids import checked_id
 from switchlog.rpc import Servicer, caller
 from switchlog.rpc_commands import answer, caller_of, cause_of, checked
 
+from .. import wire
 from ..app.handlers import Chats, Draft
 from ..app.history import History
 from ..domain.events import MessageKind
@@ -35,8 +36,7 @@ class Contacts(ContactServiceServicer):
 
     async def SendMessage(self, request: api.SendMessageRequest, context: Any) -> api.SendMessageResponse:
         who = caller_of(request, "agent")
-        kind = MessageKind(pb.MessageKind.Name(request.kind).removeprefix("MESSAGE_KIND_").lower())
-        draft = Draft(checked_id(request.message_id), kind, request.text, request.attachment_ref)
+        draft = _draft(request)
         cause = cause_of(request, who)
         done = await self.chats.send(_stream(who, request.contact), draft, who.subject, cause)
         return api.SendMessageResponse(answer=answer(done))
@@ -70,6 +70,15 @@ class Contacts(ContactServiceServicer):
         contact = _stream(who, request.contact)
         frames = await self.history.frames(contact, who, request.after_version, min(request.size or PAGE, PAGE))
         return api.ListMessagesResponse(messages=[_message(one) for one in frames if one["type"] == "message"])
+
+
+def _draft(request: api.SendMessageRequest) -> Draft:
+    kind = wire.read_kind(request.kind) if request.kind else MessageKind.TEXT
+    if kind is None or not (request.text or request.attachment_ref):
+        raise Rejected("BAD_MESSAGE", "a message has a known kind, and a text or an attachment", invalid=True)
+    if request.attachment_ref:
+        checked_id(request.attachment_ref, "attachment")
+    return Draft(checked_id(request.message_id), kind, request.text, request.attachment_ref)
 
 
 def _stream(who: Principal, contact: str) -> StreamId:
