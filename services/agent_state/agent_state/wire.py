@@ -111,6 +111,7 @@ def _offer(event: RoutingEvent) -> OfferMade:
         _ms(event.meta.recorded_at),
         _ms(offer.expires_at),
         _ms(offer.queued_at),
+        event.meta.traceparent,
     )
 
 

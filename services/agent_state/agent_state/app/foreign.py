@@ -17,7 +17,10 @@ class OfferEnd(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OfferMade:
-    """Routing offers ``leg`` to ``agent``; times are epoch milliseconds."""
+    """Routing offers ``leg`` to ``agent``; times are epoch milliseconds.
+
+    ``traceparent`` is handed to the agent's client, which continues the trace with what the agent does about it.
+    """
 
     agent: str
     offer_id: str
@@ -25,6 +28,7 @@ class OfferMade:
     offered_at: int
     expires_at: int
     queued_at: int
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)

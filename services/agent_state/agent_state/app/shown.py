@@ -82,6 +82,7 @@ def shown_offer(offer: OfferMade) -> Json:
         "offered_at": timestamp(offer.offered_at),
         "expires_at": timestamp(offer.expires_at),
         "queued_at": timestamp(offer.queued_at),
+        "traceparent": offer.traceparent,
     }
 
 
