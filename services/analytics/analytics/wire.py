@@ -11,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from contactcenter.agent.v1 import events_pb2 as agent_pb
 from contactcenter.analytics.v1 import rows_pb2 as rows
 from contactcenter.contact.v1 import types_pb2 as types
+from contactcenter.routing.v1 import config_pb2 as config_pb
 from contactcenter.routing.v1 import events_pb2 as routing_pb
 from switchlog.envelope import timestamp
 from switchlog.errors import Poison
@@ -86,20 +87,52 @@ def fold(board: Board, event: routing_pb.RoutingEvent, offset: int) -> None:
 
 
 def _defined(board: Board, at: At, fact: routing_pb.QueueDefined) -> None:
-    said = fact.definition
-    board.define(
-        at,
-        Queue(
-            said.queue,
-            at.pool,
-            said.name,
-            threshold_s=said.service_level_threshold_ms // 1000 or 20,
-            thresholds_s=list(said.thresholds_s),
-            short_abandon_ms=said.short_abandon_ms,
-            required={skill.skill: skill.min_level for skill in said.required_skills},
-            removed=fact.removed,
-        ),
+    board.define(at, _queue(at, fact.definition, fact.removed))
+
+
+def _queue(at: At, said: config_pb.QueueDefinition, removed: bool = False) -> Queue:
+    return Queue(
+        said.queue,
+        at.pool,
+        said.name,
+        threshold_s=said.service_level_threshold_ms // 1000 or 20,
+        thresholds_s=list(said.thresholds_s),
+        short_abandon_ms=said.short_abandon_ms,
+        required={skill.skill: skill.min_level for skill in said.required_skills},
+        removed=removed,
     )
+
+
+def _carried(board: Board, at: At, fact: routing_pb.PoolCarried) -> None:
+    """Whoever begins to read in the middle of a pool's life learns its queues and agents from what a day carries."""
+    for said in fact.queues:
+        if not board.queue(at, said.queue).defined_at:
+            board.define(at, _queue(at, said))
+    arrived = {one.agent for one in fact.agents if _carried_agent(board, at, one)}
+    for work in fact.contacts:
+        if work.agent in arrived and work.state in _HELD and (agent := board.agent(at, work.agent)):
+            leg, wrap_up = (
+                levels.leg_key(work.contact, work.leg),
+                work.state == routing_pb.CARRIED_CONTACT_STATE_WRAP_UP,
+            )
+            floor.work_on(agent, leg, wrap_up)
+
+
+def _carried_agent(board: Board, at: At, one: routing_pb.CarriedAgent) -> bool:
+    agent = board.agent(at, one.agent)
+    if agent is None or agent.here:
+        return False
+    standing = one.standing
+    activity = STATES.get(standing.state, "")
+    floor.join(agent, one.team, _skills(standing.skills), list(standing.queues), activity, standing.takes_offers)
+    return True
+
+
+_HELD = (
+    routing_pb.CARRIED_CONTACT_STATE_ASSIGNED,
+    routing_pb.CARRIED_CONTACT_STATE_CONNECTED,
+    routing_pb.CARRIED_CONTACT_STATE_WRAP_UP,
+)
 
 
 def _waiting(board: Board, at: At, fact: routing_pb.ContactWaiting) -> None:
@@ -167,6 +200,7 @@ _ROUTING: Mapping[str, Callable[[Board, At, Any], None]] = {
     "agent_observed": _observed,
     "timer_elapsed": _elapsed,
     "pool_day_started": _day,
+    "pool_carried": _carried,
 }
 
 

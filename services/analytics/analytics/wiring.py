@@ -49,9 +49,10 @@ class Worker:
     rows: StoredRows
     reading: Reading = field(init=False)
     publisher: Publisher = field(init=False)
+    queues: dict[tuple[str, str], Queue] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.reading = Reading(self._consumer, self._open)
+        self.reading = Reading(self._consumer, self._open, lambda folding: self.publisher.revoked(folding.board.cells))
         clock = self.kernel.clock
         self.publisher = Publisher(self.rows, clock, wire.level_record, self._send, self._queue_of, self._evict)
         self.dead = KafkaDeadLetters(self.settings.kernel.kafka_bootstrap, self.settings.group)
@@ -70,6 +71,7 @@ class Worker:
             self.publisher.changed.update(folding.changed)
             metrics.facts.add(folding.counted, {"topic": folding.where.topic})
             folding.changed, folding.counted = set(), 0
+        self.queues = self._queues()
         metrics.levels.add(await self.publisher.tick())
 
     async def note_freshness(self) -> None:
@@ -100,13 +102,17 @@ class Worker:
         await self.kernel.send(wire.LEVELS, records)
 
     def _queue_of(self, tenant: str, queue: str) -> Queue | None:
+        return self.queues.get((tenant, queue))
+
+    def _queues(self) -> dict[tuple[str, str], Queue]:
+        """Every queue as defined last by the pools that are ours now."""
         found = [
-            known
+            (known.defined_at, known.pool, owner, known)
             for folding in self.reading.foldings.values()
-            for (owner, _, name), known in folding.board.queues.items()
-            if (owner, name) == (tenant, queue) and not known.removed
+            for (owner, _, _), known in folding.board.queues.items()
+            if not known.removed
         ]
-        return max(found, key=lambda known: (known.defined_at, known.pool), default=None)
+        return {(owner, known.queue): known for _, _, owner, known in sorted(found, key=lambda one: one[:2])}
 
     def _evict(self, key: CellKey) -> None:
         for folding in self.reading.foldings.values():

@@ -250,3 +250,31 @@ async def test_late_facts_of_an_agent_who_was_released_do_not_bring_it_back() ->
     await deliver(folding, log.records)
     rows = StoredRows(views, "s1", "g")
     assert census([agent async for agent in rows.agents(TENANT, "front") if agent.here])["signed_in"] == 0
+
+
+async def test_who_begins_in_the_middle_of_a_pools_life_learns_queues_and_agents_from_the_day() -> None:
+    """The topic keeps 30 days, a pool's stream lives for ever."""
+    from contactcenter.routing.v1 import config_pb2, events_pb2
+
+    log, views = Log(), MemoryStore().views
+    log.versions["pool-front"] = 9000
+    standing = agent_pb.AgentStanding(state=agent_pb.AGENT_STATE_READY, takes_offers=True)
+    carried = events_pb2.PoolCarried(
+        queues=[config_pb2.QueueDefinition(queue="sales", service_level_threshold_ms=30_000)],
+        agents=[events_pb2.CarriedAgent(agent=name, standing=standing) for name in ("ann", "bob")],
+        contacts=[
+            events_pb2.CarriedContact(
+                contact="c1", leg=1, agent="bob", state=events_pb2.CARRIED_CONTACT_STATE_CONNECTED
+            )
+        ],
+    )
+    log.say(NOON, pool_carried=carried)
+    log.agent(NOON, agent_not_ready=agent_pb.AgentNotReady(agent="ann"))
+    log.say(NOON, pool_carried=carried)  # the next day's: what is known already stays
+    folding, _ = await opened(views, log)
+    await deliver(folding, log.records)
+    rows = StoredRows(views, "s1", "g")
+    found = census([agent async for agent in rows.agents(TENANT, "front") if agent.here])
+    assert (found["checked_in"], found["not_ready"], found["busy"]) == (2, 1, 1)
+    queue = await rows.queue(TENANT, "sales")
+    assert queue is not None and queue.threshold_s == 30

@@ -72,7 +72,7 @@ def reading_of(broker: Broker, views: Any) -> Reading:
     async def open_(where: Where) -> Folding:
         return (await opened(views, broker.log))[0]
 
-    return Reading(broker.connect, open_)
+    return Reading(broker.connect, open_, lambda folding: None)
 
 
 async def test_what_is_read_is_folded_by_the_agent_then_committed_and_a_stop_is_orderly() -> None:

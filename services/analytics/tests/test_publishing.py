@@ -150,3 +150,10 @@ async def test_two_channels_are_two_rows(desk: Desk) -> None:
     rows = await desk.tick()
     assert sorted(record.key.decode().split("/")[2] for record in desk.sent) == ["chat", "voice"]
     assert [row.offered for row in rows] == [1, 1]
+
+
+async def test_cells_of_a_partition_that_went_elsewhere_are_not_published_here_any_more(desk: Desk) -> None:
+    desk.log.waits(NOON, "c1")
+    await desk.tick()
+    desk.publisher.revoked(desk.folding.board.cells)
+    assert not any([await desk.tick() for _ in range(20)])

@@ -67,6 +67,14 @@ class Publisher:
             self.changed.add(key)
             self.later[key] = self.clock.monotonic() + AGAIN_OPEN_S
 
+    def revoked(self, keys: Iterable[CellKey]) -> None:
+        """Cells that another process publishes from now on."""
+        for key in keys:
+            self.changed.discard(key)
+            self.closed.discard(key)
+            self.waiting.pop(key, None)
+            self.later.pop(key, None)
+
     async def tick(self) -> int:
         """Publish what changed or is due again; the number of rows. What cannot be sent now is kept for the next."""
         due = {key for key, at in self.later.items() if at <= self.clock.monotonic()}

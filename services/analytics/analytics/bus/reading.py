@@ -27,6 +27,7 @@ BATCH = 5_000
 
 Connect = Callable[[ConsumerRebalanceListener], AIOKafkaConsumer]
 Open = Callable[[Where], Awaitable[Folding]]
+Close = Callable[[Folding], None]
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Reading:
 
     connect: Connect
     open: Open
+    close: Close
     foldings: dict[TopicPartition, Folding] = field(default_factory=dict)
     caught_up: dict[Where, int] = field(default_factory=dict)
     generation: int = 0
@@ -116,6 +118,7 @@ class Reading:
             for partition in partitions:
                 if folding := self.foldings.pop(partition, None):
                     self.caught_up.pop(folding.where, None)
+                    self.close(folding)
 
     async def assigned(self, partitions: Iterable[TopicPartition]) -> None:
         async with self.turn:

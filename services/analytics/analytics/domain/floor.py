@@ -49,7 +49,7 @@ def serves(agent: Agent, queue: str, required: Mapping[str, int]) -> bool:
     """Whether contacts of ``queue``, which asks for ``required`` skill levels, may be offered to ``agent``."""
     if agent.queues and queue not in agent.queues:
         return False
-    return all(agent.skills.get(skill, 0) >= level for skill, level in required.items())
+    return all(agent.skills.get(skill, 0) >= max(1, level) for skill, level in required.items())
 
 
 def census(agents: Iterable[Agent]) -> dict[str, int]:
