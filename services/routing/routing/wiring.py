@@ -55,6 +55,8 @@ class Service:
     answers: Answers
     days: Days
     pools: Pools
+    offers: Offers
+    queues: Queues
     orders: Orders
     desk: Desk
     boards: Boards
@@ -91,9 +93,10 @@ def build(settings: Settings, kernel: Kernel) -> Service:
     watch = BusWatch(kafka_probe(settings.kernel.kafka_bootstrap), clock)
     answers, days = Answers(store.views, clock, refusal_of), Days(store.views)
     orders = Orders(answers, kernel.send, inbox.ordered, inbox.TOPIC, clock, lambda: watch.up)
-    desk = Desk(orders, Offers(store.views), Queues(store.views))
+    offers, queues = Offers(store.views), Queues(store.views)
+    desk = Desk(orders, offers, queues)
     boards = Boards(store.events, days, wire.CODEC)
-    return Service(settings, kernel, watch, answers, days, Pools(store.views), orders, desk, boards)
+    return Service(settings, kernel, watch, answers, days, Pools(store.views), offers, queues, orders, desk, boards)
 
 
 def refusal_of(row: Row) -> tuple[str, str]:
@@ -133,7 +136,7 @@ def _tasks(service: Service) -> dict[str, list[Task]]:
     projecting = kernel.consumer(
         consumers.GROUP_PROJECT,
         [wire.TOPIC],
-        consumers.projector(service.desk.offers, service.desk.queues, wire.CODEC),
+        consumers.projector(service.offers, service.queues, wire.CODEC),
     )
     publishing = kernel.consumer(
         consumers.GROUP_CONFIG,

@@ -22,11 +22,15 @@ from contactcenter.agent.v1 import events_pb2 as agent_pb
 from contactcenter.contact.v1 import events_pb2 as contact_pb
 from contactcenter.contact.v1.types_pb2 import CHANNEL_CHAT
 from contactcenter.routing.v1 import events_pb2 as pb
+from contactcenter.routing.v1 import service_pb2 as api
 from contactcenter.routing.v1.config_pb2 import QueueConfigRow
+from contactcenter.routing.v1.service_pb2_grpc import RoutingServiceStub
 from routing import wiring
 from routing.config import Settings
+from switchlog import rpc
 from switchlog.bus import clients
 from switchlog.envelope import Cause, Codec, StreamId, compose
+from switchlog.errors import Forbidden, NotFound, Rejected
 from switchlog.outlet import KafkaOutlet
 from switchlog.store.settings import StoreSettings
 from switchlog.testing import TestIssuer, eventually, free_port, own_store
@@ -263,6 +267,58 @@ async def config_row(tenant: str) -> QueueConfigRow:
     finally:
         await consumer.stop()
     raise AssertionError
+
+
+async def test_what_http_does_grpc_does_too(running: Running) -> None:
+    """PL-2: accept, decline, look; errors by the same table."""
+    ann = Tokens(running.issuer, "ann", "agent")
+    async with channel(running, ann) as stub, channel(running, Tokens(running.issuer, "root", "admin")) as admin:
+        await running.world.staffed("ann", slots=2)
+        await running.world.queued("c1")
+        await running.world.queued("c2")
+        await eventually(lambda: _two(running))
+        first, second = await running.offers("ann")
+        done = await stub.AcceptOffer(api.AcceptOfferRequest(offer_id=first["offer_id"]))
+        assert done.answer.stream == "pool-front"
+        await stub.DeclineOffer(api.DeclineOfferRequest(offer_id=second["offer_id"], reason="busy"))
+        with pytest.raises(Rejected, match="OFFER_NOT_OPEN"):
+            await stub.AcceptOffer(api.AcceptOfferRequest(offer_id=first["offer_id"]))
+        with pytest.raises(NotFound):
+            await stub.GetOffer(api.GetOfferRequest(offer_id="nobodys"))
+        with pytest.raises(Forbidden):
+            await stub.ChoosePolicy(api.ChoosePolicyRequest(pool="front", policy="longest-idle@1"))
+        with pytest.raises(Rejected, match="UNKNOWN_POLICY"):
+            await admin.ChoosePolicy(api.ChoosePolicyRequest(pool="front", policy="coin-toss@1"))
+        listed = await admin.ListQueues(api.ListQueuesRequest(pool="front"))
+        assert [(one.queue, one.assigned, one.waiting) for one in listed.queues] == [("sales", 1, 1)]
+
+        async def declined() -> bool:
+            shown = await stub.GetOffer(api.GetOfferRequest(offer_id=second["offer_id"]))
+            return shown.offer.state == "declined"
+
+        await eventually(declined)
+
+
+@dataclass(frozen=True)
+class Tokens:
+    issuer: TestIssuer
+    subject: str
+    role: str
+
+    async def token(self) -> str:
+        return self.issuer.issue(self.subject, (self.role,))
+
+
+@asynccontextmanager
+async def channel(running: Running, tokens: Tokens) -> AsyncIterator[RoutingServiceStub]:
+    address = f"127.0.0.1:{running.settings.kernel.grpc_port}"
+    made = rpc.channel(address, tokens, settings=running.settings.kernel)
+    yield RoutingServiceStub(made)
+    await made.close()
+
+
+async def _two(running: Running) -> bool:
+    return len(await running.offers("ann")) == 2
 
 
 async def test_from_queued_to_offered_takes_milliseconds(running: Running) -> None:

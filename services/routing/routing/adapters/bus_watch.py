@@ -13,6 +13,9 @@ from switchlog.clock import Clock
 from switchlog.log import get_logger
 
 EVERY_S = 0.5
+AGAIN_S = 0.1
+# One late answer may be our own doing: a busy loop is no outage.
+SILENCES = 2
 WITHIN_S = 1.0
 OUTAGES_KEPT = 1000
 
@@ -27,7 +30,7 @@ class BusWatch:
     def __init__(self, probe: Probe, clock: Clock) -> None:
         self._probe, self._clock = probe, clock
         self._answered = clock.monotonic()
-        self._lost_s = 0.0
+        self._lost_s, self._silences = 0.0, 0
         self._outages: deque[tuple[int, int]] = deque(maxlen=OUTAGES_KEPT)
         self._up = asyncio.Event()
         self._up.set()
@@ -61,11 +64,11 @@ class BusWatch:
 
     async def run(self) -> None:
         while True:
-            await self.alive()
-            await asyncio.sleep(EVERY_S)
+            await asyncio.sleep(EVERY_S if await self.alive() else AGAIN_S)
 
     def _silent(self) -> None:
-        if self.up:
+        self._silences += 1
+        if self.up and self._silences >= SILENCES:
             log.warning("bus_away")
             self._up.clear()
 
@@ -79,7 +82,7 @@ class BusWatch:
     def _heard(self, asked: float) -> None:
         if not self.up:
             self._outage(self._clock.monotonic())
-        self._answered = max(self._answered, asked)
+        self._answered, self._silences = max(self._answered, asked), 0
         self._up.set()
 
 

@@ -10,8 +10,7 @@ from switchlog.envelope import timestamp
 from switchlog.web import Body
 
 from ..adapters.queue_settings import THRESHOLDS_S, QueueSettings, settings_in
-from ..projections.offers import OfferRow
-from ..projections.queues import QueueRow
+from ..app.ports import OfferRow, QueueRow
 
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")]
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
@@ -73,7 +72,7 @@ class QueueOut(BaseModel):
 
     @classmethod
     def of(cls, row: QueueRow) -> QueueOut:
-        told = settings_in(row.bytes)
+        told = settings_in(row.definition)
         values = {name: getattr(told, name) for name in QueueSettings.__slots__}
         skills = [SkillIn(skill=skill, min_level=max(level, 1)) for skill, level in told.required_skills]
         return cls(queue=row.queue, pool=row.pool, version=row.version, **{**values, "required_skills": skills})

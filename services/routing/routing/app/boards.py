@@ -11,8 +11,8 @@ from switchlog.errors import NotFound
 from switchlog.store import EventStore
 
 from ..domain.events import Event
-from ..projections.days import Days
 from .log import Opened, catch_up, open_board
+from .ports import Days
 
 KEPT = 100
 

@@ -11,9 +11,8 @@ from switchlog.ids import checked_id
 
 from ..domain.commands import AcceptOffer, ChoosePolicy, DeclineOffer, DefineQueue
 from ..domain.events import Queue
-from ..projections.offers import OfferRow, Offers
-from ..projections.queues import QueueRow, Queues
 from .orders import Answered, Orders
+from .ports import OfferRow, Offers, QueueRow, Queues
 
 MAX_DEFINITION_BYTES = 64 * 1024
 OFFER_WITHIN_S = 0.6

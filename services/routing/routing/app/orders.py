@@ -12,7 +12,7 @@ from switchlog.errors import NotNow, Rejected
 from switchlog.outlet import Record
 
 from ..domain.commands import Order
-from ..projections.answers import Answer, Answers
+from .ports import Answer, Answers
 
 BUS_WITHIN_S = 0.8
 ANSWER_WITHIN_S = 5.0

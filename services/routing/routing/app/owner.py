@@ -21,12 +21,10 @@ from ..domain.commands import Order, StartDay, TakePool
 from ..domain.decide import decide_one
 from ..domain.events import Event, Observed, PoolDayStarted, PoolTaken, TimerElapsed, TimerKind
 from ..domain.state import Board
-from ..projections.answers import Answers
-from ..projections.days import Days
 from . import log as pool_log
 from .deadlines import Deadlines
 from .log import append_surely, catch_up, open_board, patiently
-from .ports import Arrived, Bus, Fenced, Told
+from .ports import Answers, Arrived, Bus, Days, Fenced, Told
 from .turns import Turn, parts, rows_of, too_big
 
 SERVICE = "routing"

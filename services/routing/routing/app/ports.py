@@ -47,5 +47,81 @@ class Told(Protocol):
     def __call__(self, stream: StreamId, head: int, rows: Sequence[Row]) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of an order: ``reason`` is empty unless refused; ``digest`` is of the request."""
+
+    stream: str
+    version: int
+    reason: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRow:
+    """A queue and the pool it is in; ``version`` is that of the pool's stream."""
+
+    queue: str
+    pool: str
+    version: int
+    definition: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OfferRow:
+    """An offer as last seen. Times are epoch milliseconds; ``version`` is that of the pool's stream."""
+
+    offer_id: str
+    state: str
+    contact: str
+    leg: int
+    queue: str
+    pool: str
+    agent: str
+    version: int
+    channel: str = ""
+    offered_at: int = 0
+    expires_at: int = 0
+    queued_at: int = 0
+
+
+class Answers(Protocol):
+    async def fold(self, stream: StreamId, rows: Sequence[Row]) -> None:
+        """Keep the answers among ``rows``; repeating it changes nothing."""
+        ...
+
+    def answer_in(self, stream: StreamId, row: Row) -> tuple[str, Answer] | None:
+        """The command that ``row`` answers, and how."""
+        ...
+
+    async def get(self, tenant: str, command_id: str) -> Answer | None:
+        """The answer, if given within a day."""
+        ...
+
+
+class Days(Protocol):
+    async def put(self, pool: StreamId, date: str, version: int) -> None:
+        """``date`` begins with the complete chapter at ``version``."""
+        ...
+
+    async def latest(self, pool: StreamId) -> int:
+        """The version at which the last day begins; 0 when none is known."""
+        ...
+
+
+class Queues(Protocol):
+    async def get(self, tenant: str, queue: str) -> QueueRow | None: ...
+
+    async def all(self, tenant: str, after: str = "", limit: int = 100) -> list[QueueRow]: ...
+
+
+class Offers(Protocol):
+    async def get(self, tenant: str, offer_id: str) -> OfferRow | None: ...
+
+    async def of_agent(self, tenant: str, agent: str) -> list[OfferRow]:
+        """The open ones, oldest first."""
+        ...
+
+
 class Fenced(Exception):
     """Another owner has taken the pool."""

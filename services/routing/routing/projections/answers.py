@@ -11,18 +11,11 @@ from switchlog.clock import Clock
 from switchlog.envelope import Row, StreamId
 from switchlog.store import ViewStore
 
+from ..app.ports import Answer
+
 VIEW = "answers"
 DAY_MS = 24 * 3600 * 1000
 ANSWERING = frozenset({"OfferAccepted", "OfferDeclined", "QueueDefined", "PolicyChosen", "CommandRefused"})
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """``reason`` is empty unless refused; ``digest`` is of the request, to tell a reused key."""
-
-    stream: str
-    version: int
-    reason: str = ""
-    digest: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
 from switchlog.envelope import StreamId
 from switchlog.store import ViewStore
 
+from ..app.ports import OfferRow
 from ..domain.events import (
     ContactOffered,
     Event,
@@ -20,23 +21,6 @@ from ..domain.events import (
 
 VIEW = "offers"
 OF_AGENT = "offers_of_agents"
-
-
-class OfferRow(msgspec.Struct, frozen=True):
-    """Times are epoch milliseconds; ``version`` is that of the pool's stream."""
-
-    offer_id: str
-    state: str
-    contact: str
-    leg: int
-    queue: str
-    pool: str
-    agent: str
-    version: int
-    channel: str = ""
-    offered_at: int = 0
-    expires_at: int = 0
-    queued_at: int = 0
 
 
 @dataclass(frozen=True)
@@ -97,5 +81,5 @@ class Offers:
         await self.views.delete(OF_AGENT, f"{pool.tenant}/{event.agent}", event.offer_id, version)
         row = await self.get(pool.tenant, event.offer_id)
         if row is not None and row.version < version:
-            ended = msgspec.structs.replace(row, state=state, version=version)
+            ended = replace(row, state=state, version=version)
             await self.views.put(VIEW, pool.tenant, event.offer_id, msgspec.json.encode(ended), version)

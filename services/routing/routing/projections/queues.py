@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 
 import msgspec
@@ -10,22 +9,10 @@ import msgspec
 from switchlog.envelope import StreamId
 from switchlog.store import ViewStore
 
-from ..domain.events import Queue, QueueDefined
+from ..app.ports import QueueRow
+from ..domain.events import QueueDefined
 
 VIEW = "queues"
-
-
-class QueueRow(msgspec.Struct, frozen=True):
-    """``definition`` is base64 of the whole definition in protobuf."""
-
-    queue: str
-    pool: str
-    version: int
-    definition: str
-
-    @property
-    def bytes(self) -> bytes:
-        return base64.b64decode(self.definition)
 
 
 @dataclass(frozen=True)
@@ -33,7 +20,7 @@ class Queues:
     views: ViewStore
 
     async def fold(self, pool: StreamId, version: int, event: QueueDefined) -> None:
-        row = QueueRow(event.queue.id, pool.name.removeprefix("pool-"), version, _text(event.queue))
+        row = QueueRow(event.queue.id, pool.name.removeprefix("pool-"), version, event.queue.definition)
         await self.views.put(VIEW, pool.tenant, row.queue, msgspec.json.encode(row), version)
 
     async def get(self, tenant: str, queue: str) -> QueueRow | None:
@@ -43,7 +30,3 @@ class Queues:
     async def all(self, tenant: str, after: str = "", limit: int = 100) -> list[QueueRow]:
         rows = await self.views.scan(VIEW, tenant, after, limit)
         return [msgspec.json.decode(row.value, type=QueueRow) for row in rows]
-
-
-def _text(queue: Queue) -> str:
-    return base64.b64encode(queue.definition).decode()

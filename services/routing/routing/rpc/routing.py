@@ -23,8 +23,7 @@ from ..app import shown
 from ..app.boards import Boards
 from ..app.handlers import Desk, pool_stream
 from ..app.orders import Answered
-from ..projections.offers import OfferRow
-from ..projections.queues import QueueRow
+from ..app.ports import OfferRow, QueueRow
 from ..wire import queue_of
 
 SERVES = ("agent", "supervisor")
@@ -82,7 +81,7 @@ class Routing(RoutingServiceServicer):
     async def _queue(self, tenant: str, row: QueueRow) -> api.QueueView:
         opened, now = await self.boards.now(pool_stream(tenant, row.pool)), self.clock.now()
         counts = shown.queue_counts(opened, row.queue, now)
-        definition = QueueDefinition.FromString(row.bytes)
+        definition = QueueDefinition.FromString(row.definition)
         view = api.QueueView(queue=row.queue, pool=row.pool, version=opened.head, definition=definition, **counts)
         view.at.FromMilliseconds(now)
         return view
