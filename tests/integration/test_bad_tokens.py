@@ -48,8 +48,6 @@ ROUTES: tuple[Call, ...] = (
     ("customers", "POST", "/v1/customers/{customer}:approve-erasure", None),
     ("analytics", "GET", "/v1/queues/{queue}/now", None),
 )
-# what a list or a figure says to somebody who may see nothing of it
-LISTS = {"/v1/queues/{queue}/now"}
 
 
 async def lived(tenant: Tenant) -> tuple[Agent, Visitor, dict[str, str]]:
@@ -105,13 +103,9 @@ async def test_another_tenants_things_are_answered_like_things_that_do_not_exist
     nowhere = {name: uuid4().hex for name in ids}
     for route in ROUTES:
         answer, random = await call(eve, route, ids), await call(eve, route, nowhere)
-        if route[2] in LISTS:
-            assert _numbers(answer.json()) == _numbers(random.json()), route
-            continue
         assert answer.status_code == 404, f"{route}: {answer.status_code} {answer.text}"
         assert _without_correlation(answer) == _without_correlation(random), route
     assert await tenant.log.settled(tenant.id) == before
-    assert centre.log.of(eve.token) == []
 
 
 async def test_a_tenant_that_is_not_the_tokens_is_refused(tenant: Tenant) -> None:
@@ -151,7 +145,3 @@ async def test_a_wrong_role_is_refused(
 
 def _without_correlation(answer: httpx.Response) -> dict[str, Any]:
     return {key: value for key, value in answer.json().items() if key != "correlation_id"}
-
-
-def _numbers(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in row.items() if key not in ("at", "queue", "freshness_s")}

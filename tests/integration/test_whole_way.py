@@ -88,6 +88,36 @@ async def test_the_transcript_of_a_leg_is_kept_and_read_by_its_agent_alone(tenan
     assert len(tenant.facts("recording-", "RecordingPlayed")) == 1
 
 
+async def test_the_service_level_of_the_queue_is_shown_as_it_changes(tenant: Tenant) -> None:
+    """AN-1: one answered in time, one who left"""
+    await tenant.queue()
+    ann = await tenant.agent("ann", wrap_up_s=0)
+    first = await tenant.visitor()
+    await first.say("Hello")
+    await ann.takes(first.contact)
+    await _now(tenant, {"offered": 1, "answered": 1, "answered_in_threshold": 1, "abandoned": 0}, 1.0)
+    second = await tenant.visitor()
+    await second.say("Hello")
+    await tenant.fact("pool-", "ContactWaiting", 2)
+    await second.send("end", {})
+    row = await _now(tenant, {"offered": 2, "answered": 1, "answered_in_threshold": 1, "abandoned": 1}, 0.5)
+    assert (row["queue"], row["waiting"]) == (QUEUE, 0)
+    assert (row["agents"]["checked_in"], row["agents"]["busy"]) == (1, 1)
+
+
+async def _now(tenant: Tenant, counts: dict[str, int], level: float) -> dict:
+    """Wait for the wallboard's row to say so."""
+
+    async def shown() -> dict:
+        row = await tenant.analyst.seen("analytics", f"/v1/queues/{QUEUE}/now")
+        today = row["today"]
+        assert {name: today["counts"][name] for name in counts} == counts, row
+        assert today["figures"]["sl_strict"] == level, row
+        return row
+
+    return await eventually(shown, within_s=15, every_s=0.2)
+
+
 async def _opened(api: Api, wanted: dict) -> dict | None:
     """The service hears of the contact's agent by topic: a moment later than the agent's own screen."""
     answer = await api.post("ticketing", "/v1/tickets", wanted)

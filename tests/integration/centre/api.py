@@ -28,6 +28,7 @@ class Api:
     plan: Plan
     http: httpx.AsyncClient
     token: str = ""
+    traceparent: str = ""
 
     async def get(self, service: str, path: str, **query: Any) -> httpx.Response:
         return await self.http.get(self.plan.url(service) + path, headers=self._headers(), params=query)
@@ -66,7 +67,8 @@ class Api:
             await asyncio.sleep(0.2)
 
     def _headers(self) -> dict[str, str]:
-        return {"authorization": f"Bearer {self.token}"} if self.token else {}
+        told = {"authorization": self.token and f"Bearer {self.token}", "traceparent": self.traceparent}
+        return {name: value for name, value in told.items() if value}
 
 
 @dataclass

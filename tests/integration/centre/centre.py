@@ -15,6 +15,7 @@ from uuid import uuid4
 import httpx2 as httpx
 
 from contactcenter.topics import create_topics
+from switchlog.auth.tokens import TokenSource, file_tokens
 from switchlog.testing import OtlpReceiver, eventually
 from switchlog_local.demo.supervisor import Supervisor
 from switchlog_local.issuer import Issuer
@@ -36,10 +37,17 @@ class Centre:
     http: httpx.AsyncClient
     supervisor: Supervisor
     meant: Counter[str] = field(default_factory=Counter)
+    tenants: set[str] = field(default_factory=set)
 
     def tenant(self) -> Tenant:
         """A tenant that nobody has heard of."""
-        return Tenant(f"t{uuid4().hex[:12]}", self.plan, self.issuer, self.log, self.http)
+        id = f"t{uuid4().hex[:12]}"
+        self.tenants.add(id)
+        return Tenant(id, self.plan, self.issuer, self.log, self.http)
+
+    def tokens(self) -> TokenSource:
+        """A peer's: what services show each other."""
+        return file_tokens(self.plan.token_file("recording"))
 
     async def restart(self, service: str, number: signal.Signals = signal.SIGTERM, **told: str) -> None:
         """End ``service`` by a signal, and wait until the next process of it is ready, ``told`` more than before."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
@@ -89,6 +89,10 @@ class Agent:
         for step in ("sign-in", "check-in", "ready"):
             await agent.does(step)
         return agent
+
+    def continues(self, traceparent: str) -> None:
+        """From now on the agent's client sends this along, as a browser does that knows why its user acts."""
+        self.api = replace(self.api, traceparent=traceparent)
 
     async def does(self, step: str, body: Any = None) -> dict[str, Any]:
         """One of the agent's own commands."""
