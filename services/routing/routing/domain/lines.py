@@ -91,7 +91,10 @@ class Lines:
 
 def _stand(line: Line, agent_id: str, reason: str, rank: Key) -> None:
     """Put the agent among the free, or among those refused for ``reason``."""
-    _count(line, line.why_not.get(agent_id, ""), reason)
+    before = line.why_not.get(agent_id, "")
+    if reason and reason == before:
+        return
+    _count(line, before, reason)
     line.why_not[agent_id] = reason
     if reason:
         line.free.drop(agent_id)

@@ -105,8 +105,8 @@ def explain(turn: Turn, contact: Contact, winner: Agent) -> Explanation:
 def _tie_break(board: Board, line: Line, contact: Contact, winner: Agent) -> str:
     if winner.id == contact.preferred_agent:
         return "preferred_agent"
-    others = [id for id in line.free if id != winner.id and id not in contact.declined_by]
-    if not others:
+    other = next((id for id in line.free if id != winner.id and id not in contact.declined_by), None)
+    if other is None:
         return ""
-    same = line.free.key(others[0]) == line.free.key(winner.id)
+    same = line.free.key(other) == line.free.key(winner.id)
     return "agent_id" if same else board.policy.tie_break
