@@ -1,5 +1,6 @@
 """The whole contact centre as its real processes, with simulated people in it."""
 
 from benchmarks.place import Benchmark
+from benchmarks.system import contacts
 
-BENCHMARKS: dict[str, Benchmark] = {}
+BENCHMARKS: dict[str, Benchmark] = {"contacts": contacts.run}
