@@ -73,13 +73,17 @@ async def log_of(store: Store, stream: str) -> list[Row]:
 
 
 async def quiet(store: Store, topics: Topics, streams: Sequence[str], within_s: float) -> str:
-    """Wait until all is published and reacted to; what is missing when the time is over, or nothing."""
-    missing = "?"
-    end = asyncio.get_running_loop().time() + within_s
-    while missing and asyncio.get_running_loop().time() < end:
+    """Wait until all is published and reacted to; what is missing when nothing moves for so long, or nothing."""
+    clock, before = asyncio.get_running_loop().time, ""
+    end = clock() + within_s
+    while clock() < end:
         await topics.read()
         missing = await _missing(store, topics, streams)
-    return missing
+        if not missing:
+            return ""
+        if missing != before:
+            before, end = missing, clock() + within_s
+    return before
 
 
 async def _missing(store: Store, topics: Topics, streams: Sequence[str]) -> str:
@@ -100,7 +104,7 @@ async def _missing(store: Store, topics: Topics, streams: Sequence[str]) -> str:
     return ""
 
 
-async def check(world: World, store: Store, topics: Topics, round_of: Clients, quiet_within_s: float = 30.0) -> Found:
+async def check(world: World, store: Store, topics: Topics, round_of: Clients, quiet_within_s: float = 20.0) -> Found:
     """Of one round, after it has come to rest."""
     found = Found(contradictions=list(round_of.book.contradictions))
     streams = [*round_of.streams, f"count-{round_of.name}-seat"]

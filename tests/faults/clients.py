@@ -11,6 +11,7 @@ from typing import Any
 from .lives import Address, Died
 
 INSIST_WITHIN_S = 60.0
+PAUSE_S = 0.004
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class Clients:
         while not self._stop:
             n += 1
             await self._next(me, n)
+            await asyncio.sleep(PAUSE_S)
 
     async def _next(self, me: int, n: int) -> None:
         key = f"{self.name}-{me}-{n}"

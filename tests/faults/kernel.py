@@ -33,7 +33,7 @@ class Bench:
     store: Store
     topics: Topics
     address: Address = field(default_factory=Address)
-    quiet_within_s: float = 30.0
+    quiet_within_s: float = 20.0
 
     async def round(self, name: str, kill: Callable[[Address], Awaitable[int]], planted: str = "") -> Figures:
         """Load, kills, rest, check: on streams of this round's own."""
