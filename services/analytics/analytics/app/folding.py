@@ -7,8 +7,9 @@ between, reading begins at the progress, and each row drops the offsets that it 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from switchlog.bus.patience import pauses
@@ -57,7 +58,7 @@ class Folding:
         board = self.board
         seen = dict(board.seen)
         found = await self._read([record for record in records if record.offset >= board.next], seen)
-        await self._load(found)
+        await self._load(found, seen.keys() - board.seen.keys())
         for event, offset in found:
             self.facts.fold(board, event, offset)
         board.seen, board.next = seen, max(board.next, records[-1].offset + 1)
@@ -74,8 +75,7 @@ class Folding:
         found: list[Read] = []
         for record in records:
             try:
-                event = self._event(record)
-                key, version = record.key.decode(), event.meta.version  # type: ignore[union-attr]  # checked by _event
+                event, key, version = self._event(record)
                 last = seen.get(key, 0)
                 if version <= last:
                     continue
@@ -91,12 +91,14 @@ class Folding:
             found.append(Read(event, record.offset))
         return found
 
-    def _event(self, record: Raw) -> Any:
+    def _event(self, record: Raw) -> tuple[Any, str, int]:
+        """The event, its stream's key and its version."""
         event = self.facts.read_routing(record.value)
         meta = event.meta
-        if record.key != f"{meta.tenant_id}/{meta.stream}".encode() or meta.version < 1:
+        key, version = f"{meta.tenant_id}/{meta.stream}", meta.version
+        if record.key != key.encode() or version < 1:
             raise Poison("FORGED", "the key names another stream than the value")
-        return event
+        return event, key, version
 
     async def _between(self, record: Raw, last: int) -> list[Read]:
         values = await patient(lambda: self.missing(record, last))
@@ -112,13 +114,14 @@ class Folding:
 
     # --- what must be in memory before a fact is folded --------------------------------------------------------------
 
-    async def _load(self, found: Sequence[Read]) -> None:
-        pools = {(event.meta.tenant_id, event.meta.stream.removeprefix("pool-")) for event, _ in found}
-        for tenant, pool in sorted(pools - self.board.pools.keys()):
-            await patient(lambda tenant=tenant, pool=pool: self.rows.pool(self.board, tenant, pool))  # type: ignore[misc]
-        needed = {self.facts.cell_needed(event) for event, _ in found} - {None}
-        for key in sorted(needed - self.board.cells.keys()):  # type: ignore[type-var]
-            cell = await patient(lambda key=key: self.rows.cell(self.where, key))  # type: ignore[misc]
+    async def _load(self, found: Sequence[Read], new: Iterable[str]) -> None:
+        """The rows of streams that are ``new`` to this board, and the cells that ``found`` will change."""
+        for stream in sorted(new):
+            tenant, _, name = stream.partition("/")
+            await patient(partial(self.rows.pool, self.board, tenant, name.removeprefix("pool-")))
+        needed = {key for event, _ in found if (key := self.facts.cell_needed(event)) is not None}
+        for key in sorted(needed - self.board.cells.keys()):
+            cell = await patient(partial(self.rows.cell, self.where, key))
             if cell is not None:
                 self.board.put_cell(cell)
 
