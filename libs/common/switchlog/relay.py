@@ -114,17 +114,21 @@ class Relay:
         self._begin(lane)
 
     async def publish_pass(self, stream: StreamId, after: int | None = None) -> None:
-        """Publish everything stored of ``stream``, and save how far; from ``after + 1`` even if published before.
+        """Publish what is stored of ``stream`` after its watermark, and save how far; after ``after`` if that is less.
 
         Raises what ended the pass.
         """
+        await self.save_watermarks()
+        stored = await self._events.watermark(stream)
         lane = self._lane(stream)
         if lane is None:
             raise NotNow("RELAY_FULL")
         if after is not None:
             while lane.busy:
                 await asyncio.gather(self._watch(lane), return_exceptions=True)
-            lane.done = after
+            lane.done = min(after, stored)
+        elif not lane.busy and stream not in self._unsaved:
+            lane.done = stored  # what we remember may be more than it: another has lowered it (rule 13)
         lane.look = True
         self._begin(lane)
         await self._watch(lane)

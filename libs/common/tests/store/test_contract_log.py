@@ -162,6 +162,21 @@ async def test_a_lowered_watermark_is_passed_again(store: Store, stream: StreamI
     assert await store.events.watermark(stream) == 6
 
 
+async def test_what_is_to_be_published_again_is_pending_until_it_is(kind: str, store: Store, stream: StreamId) -> None:
+    """Kernel rule 13: whoever lowered the watermark may die; Cassandra looks at a mark after a second."""
+    await write(store, stream, 0, 5)
+    await store.events.published(stream, 5)
+    await store.events.lower_watermark(stream, 2)
+    await asyncio.sleep(1.1 if kind == "cassandra" else 0.0)
+    (pending,) = await store.events.pending()
+    assert pending.stream == stream
+    await store.events.published(stream, 5)
+    await store.events.settle(pending)
+    assert await store.events.pending() == []
+    await store.events.lower_watermark(stream, 9)
+    assert await store.events.watermark(stream) == 5
+
+
 async def test_streams_are_listed_in_key_order_and_by_tenant(store: Store) -> None:
     run = uuid.uuid4().hex[:8]
     names = [StreamId(f"{run}-{tenant}", f"s-{n}") for tenant in ("a", "b") for n in range(5)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from switchlog.envelope import Row, StreamId, compose
-from switchlog.relay import NotContiguous, Relay, republish, sweep_once
+from switchlog.relay import NotContiguous, Relay, republish, sweep, sweep_once
 from switchlog.store.memory import MemoryStore
 
 from .tally import Counted, cause, codec, stream
@@ -241,6 +242,61 @@ async def test_republish_by_a_process_that_never_saw_the_stream(bench: Bench) ->
     await bench.relay.publish_pass(stream())
     await republish(bench.another(), bench.store.events, stream(), 1)
     assert bench.versions() == [1, 2, 3, 4, 5, 1, 2, 3, 4, 5]
+
+
+async def test_republish_leaves_no_hole_and_passes_nothing_over(bench: Bench) -> None:
+    """Kernel rule 13; P1, P2: a version too high must not count as published."""
+    await bench.stored(2)
+    await republish(bench.relay, bench.store.events, stream(), 2)
+    assert bench.versions() == [1, 2]
+    await republish(bench.relay, bench.store.events, stream(), 10)
+    bench.relay.notify(stream(), 0, await bench.stored(1))
+    await bench.relay.drain()
+    assert bench.versions() == [1, 2, 3]
+
+
+async def test_a_republish_that_breaks_off_is_ended_by_a_sweeper_that_remembers_more(bench: Bench) -> None:
+    """Kernel rule 13: lowered by one process, swept by another, which has long published all of it."""
+    bench.relay.notify(stream(), 5, await bench.stored(5))
+    await bench.relay.drain()
+    bench.topic.away = True
+    with pytest.raises(ConnectionError):
+        await republish(bench.another(), bench.store.events, stream(), 3)
+    bench.topic.away = False
+    assert await sweep_once(bench.relay, bench.store.events) == 1
+    assert bench.versions() == [1, 2, 3, 4, 5, 3, 4, 5]
+    assert await sweep_once(bench.relay, bench.store.events) == 0
+
+
+async def test_the_sweeper_does_not_repeat_what_waits_for_its_watermark() -> None:
+    """Kernel rule 8: it is there for what a crash left."""
+    bench = Bench(tick_s=60.0)
+    bench.relay.notify(stream(), 5, await bench.stored(5))
+    while not bench.versions():
+        await asyncio.sleep(0)
+    await sweep_once(bench.relay, bench.store.events)
+    assert bench.versions() == [1, 2, 3, 4, 5]
+
+
+class Pauses(random.Random):
+    """Chooses no pause at all, and remembers between what it should have chosen."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self.asked: list[tuple[float, float]] = []
+
+    def uniform(self, a: float, b: float) -> float:
+        self.asked.append((a, b))
+        return 0.0
+
+
+async def test_sweepers_look_at_jittered_intervals(bench: Bench) -> None:
+    """Kernel rule 8: else those of many processes march in step."""
+    sweeping = asyncio.create_task(sweep(bench.relay, bench.store.events, every_s=5.0, chance=(pauses := Pauses())))
+    while len(pauses.asked) < 3:
+        await asyncio.sleep(0)
+    sweeping.cancel()
+    assert set(pauses.asked) == {(0.5, 1.5)}
 
 
 async def test_closing_publishes_what_is_under_way_and_gives_up_in_time(bench: Bench) -> None:

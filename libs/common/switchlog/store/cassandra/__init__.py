@@ -70,7 +70,13 @@ class CassandraEvents:
         self._marks.published(stream, version)
 
     async def lower_watermark(self, stream: StreamId, version: int) -> None:
+        first = await self._log.read_serial(stream, version + 1)
+        if first is None:  # nothing is stored above it
+            return
+        # marked like an append: whoever lowers it may die before it is passed again (rule 13)
+        await self._marks.pledge(stream, first.batch_id, version, await self._log.head(stream))
         await self._watermarks.lower(stream, version)
+        self._marks.landed(first.batch_id)
 
     async def pending(self, limit: int = 1000) -> list[Pending]:
         return await self.sweeper.pending(limit)

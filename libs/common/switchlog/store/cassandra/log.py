@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from switchlog.envelope import MAX_BATCH_EVENTS, Row, StreamId
 from switchlog.errors import NotNow, OutcomeUnknown, VersionConflict
-from switchlog.store.cassandra.session import SCAN, SERIAL, Operation, Session
+from switchlog.store.cassandra.session import PLAIN, SCAN, SERIAL, Operation, Session
 from switchlog.store.rows import from_columns, same_batch, to_columns
 
 BUCKET_EVENTS = 5000
@@ -90,18 +90,16 @@ class Log:
 
     async def read_serial(self, stream: StreamId, version: int) -> Row | None:
         """A row stands in the bucket of its batch's ``expected``: that of its predecessor, or the one before."""
+        return await self.read_row(stream, version, SERIAL)
+
+    async def read_row(self, stream: StreamId, version: int, profile: str = PLAIN) -> Row | None:
+        """The same, maybe without what is being written just now."""
         newest = (version - 1) // self._size
         for bucket in range(newest, max(0, newest - 1) - 1, -1):
-            found = await self._session.read("read_row", stream.tenant, stream.name, bucket, version, profile=SERIAL)
+            found = await self._session.read("read_row", stream.tenant, stream.name, bucket, version, profile=profile)
             if found:
                 return from_columns(found[0])
         return None
-
-    async def read_batch_start(self, stream: StreamId, expected: int) -> Row | None:
-        """The first row of a batch appended after ``expected``, where it would stand."""
-        place = (stream.tenant, stream.name, expected // self._size, expected + 1)
-        found = await self._session.read("read_row", *place)
-        return from_columns(found[0]) if found else None
 
     async def head(self, stream: StreamId) -> int:
         bucket, head = await self._first_look(stream), 0

@@ -104,7 +104,7 @@ class Sweeper:
         log.warning("mark_dropped stream=%s batch=%s", look.note.stream.key, look.note.batch_id)
 
     async def _stands(self, note: Note) -> bool:
-        row = await self.events.read_batch_start(note.stream, note.expected)
+        row = await self.events.read_row(note.stream, note.expected + 1)
         return row is not None and row.batch_id == note.batch_id
 
     def _looks(self) -> Iterator[Look]:
