@@ -23,9 +23,9 @@ from switchlog.measured import MeasuredEvents, MeasuredOutlet
 from switchlog.outlet import KafkaOutlet, Record
 from switchlog.relay import Relay, republish, sweep
 from switchlog.rpc import Servicer
-from switchlog.store import Store, Timer, TimersOf, no_timers
+from switchlog.store import EventStore, Store, Timer, TimersOf, no_timers
 from switchlog.store.opening import open_store
-from switchlog.timers import TimerRunner
+from switchlog.timers import Nudges, TimerRunner
 from switchlog.writer import Writer
 
 C = TypeVar("C")
@@ -45,17 +45,18 @@ class Kernel:
     settings: KernelSettings
     clock: Clock
     store: Store
+    events: EventStore
     outlet: KafkaOutlet
     relay: Relay
     healer: Healer
     tokens: TokenSource
+    nudges: Nudges
     writers: list[Writer[Any, Any, Any]] = field(default_factory=list)
 
     def writer(self, decider: Decider[C, S, E], codec: Codec[E], *, deadline_s: float | None = None) -> Writer[C, S, E]:
         """The one writer of a rule book in this process: every command to its streams goes through it."""
-        kind = self.settings.store.kind
-        events = MeasuredEvents(self.store.events, kind, self.settings.service)
-        writer = Writer(events, decider, codec, self.relay.notify, self.clock, deadline_s or DEADLINE_S[kind])
+        deadline_s = deadline_s or DEADLINE_S[self.settings.store.kind]
+        writer = Writer(self.events, decider, codec, self.relay.notify, self.clock, deadline_s)
         self.writers.append(writer)
         return writer
 
@@ -97,7 +98,9 @@ class Kernel:
 
     def timer_runner(self, fire: Callable[[Timer], Awaitable[None]]) -> Task:
         """Gives ``fire`` each timer that is due; its command's id must derive from the timer's id."""
-        return TimerRunner(self.store.timers, self.clock, fire).run
+        runner = TimerRunner(self.store.timers, self.clock, fire)
+        self.nudges.runners.append(runner)
+        return runner.run
 
     def event_log(self) -> Servicer:
         """``EventLogService``, which every owner of streams serves: give it to ``serve(servicers=...)``."""
@@ -132,14 +135,15 @@ async def open_kernel(
     tokens: TokenSource | None = None,
 ) -> AsyncIterator[Kernel]:
     """A kernel whose streams are published by ``topics``: the first word of a stream's name -> topic."""
-    clock = clock or SystemClock()
-    store = await open_store(settings.store, settings.service, timers_of, clock)
+    clock, nudges = clock or SystemClock(), Nudges()
+    store = await open_store(settings.store, settings.service, nudges.heard(timers_of), clock)
+    events = MeasuredEvents(store.events, settings.store.kind, settings.service, nudges.written)
     outlet = KafkaOutlet(lambda: clients.producer(settings.kafka_bootstrap, settings.service))
-    relay = Relay(store.events, MeasuredOutlet(outlet), topic_by_prefix(topics))
+    relay = Relay(events, MeasuredOutlet(outlet), topic_by_prefix(topics))
     tokens = tokens or token_source(settings)
     healer = EventLogHealer(settings.owners, tokens, settings)
     try:
-        kernel = Kernel(settings, clock, store, outlet, relay, healer, tokens)
+        kernel = Kernel(settings, clock, store, events, outlet, relay, healer, tokens, nudges)
         yield kernel
         await kernel.drain()
     finally:

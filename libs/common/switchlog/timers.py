@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from itertools import groupby
 
 from switchlog.clock import Clock
+from switchlog.envelope import Row, StreamId
 from switchlog.errors import NotFound, NotNow, Poison, Rejected, VersionConflict
 from switchlog.ids import derived
 from switchlog.log import get_logger
-from switchlog.store import Timer, TimerStore
+from switchlog.store import Timer, TimerChange, TimerSet, TimersOf, TimerStore, no_timers
 from switchlog.telemetry import SpanKind, meter, span
 
 log = get_logger(__name__)
@@ -136,6 +137,33 @@ class TimerRunner:
         _fired.add(1, {"kind": timer.kind, "outcome": outcome})
 
 
-async def run_timers(timers: TimerStore, clock: Clock, fire: Fire) -> None:
-    """Fire what falls due until cancelled, without nudges."""
-    await TimerRunner(timers, clock, fire).run()
+class Nudges:
+    """Wakes this process's runners when one of its events has set a timer.
+
+    ``heard`` stands between a store and the service's ``timers_of``; ``written(stream)`` is called after each call by
+    which a store may have written timers of ``stream``.
+    """
+
+    def __init__(self) -> None:
+        self.runners: list[TimerRunner] = []
+        self._set: set[StreamId] = set()
+
+    def heard(self, timers_of: TimersOf) -> TimersOf:
+        """``timers_of``, overheard."""
+        if timers_of is no_timers:  # stores know it by name
+            return timers_of
+
+        def overheard(stream: StreamId, row: Row) -> Sequence[TimerChange]:
+            changes = timers_of(stream, row)
+            if any(isinstance(change, TimerSet) for change in changes):
+                self._set.add(stream)
+            return changes
+
+        return overheard
+
+    def written(self, stream: StreamId) -> None:
+        """The timers of ``stream`` are durable."""
+        if stream in self._set:
+            self._set.discard(stream)
+            for runner in self.runners:
+                runner.nudge()

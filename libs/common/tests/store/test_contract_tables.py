@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import random
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
+import contactcenter
+from contactcenter.bus.v1.options_pb2 import topic
+from switchlog.clock import SystemClock
 from switchlog.envelope import StreamId
 from switchlog.errors import NotFound
-from switchlog.store import Store, ViewRow
+from switchlog.measured import MeasuredEvents
+from switchlog.store import Store, Timer, ViewRow
+from switchlog.store.cassandra.schema import OPTIONS
+from switchlog.store.memory import SEEN_KEPT_MS as MEMORY_KEPT_MS
+from switchlog.store.sqlite.tables import SEEN_KEPT_MS as SQLITE_KEPT_MS
+from switchlog.timers import Nudges, TimerRunner
 
-from .kit import Open, timers_of, write
+from .kit import Open, make_batch, timers_of, write
 
 
 async def test_an_older_view_row_never_wins(store: Store) -> None:
@@ -79,6 +89,18 @@ async def test_seen_is_a_max_register(store: Store) -> None:
     assert await store.seen.get_many("g", sources) == {"acme/contact-1": 7, "acme/contact-2": 2}
 
 
+def test_seen_versions_outlive_every_topic() -> None:
+    """Kernel rule 7: a redelivered month must find them."""
+    kept = {SQLITE_KEPT_MS, MEMORY_KEPT_MS, 1000 * int(OPTIONS["seen"].rpartition(" ")[2])}
+    assert kept == {40 * 24 * 3600 * 1000}
+    contexts = [path.parent.parent.name for path in Path(contactcenter.__path__[0]).glob("*/v1/events_pb2.py")]
+    files = [import_module(f"contactcenter.{name}.v1.events_pb2").DESCRIPTOR for name in contexts]
+    options = [message.GetOptions() for file in files for message in file.message_types_by_name.values()]
+    topics = [one.Extensions[topic] for one in options if one.HasExtension(topic)]
+    assert len(topics) >= 8
+    assert all(one.retention_ms < min(kept) for one in topics)
+
+
 async def test_many_seen_versions_go_at_once(store: Store) -> None:
     versions = {f"acme/contact-{n}": n + 1 for n in range(300)}
     await store.seen.put_many("g", versions)
@@ -128,6 +150,26 @@ async def test_a_timer_set_anew_is_due_at_its_new_time_only(store: Store, stream
 async def test_a_timer_may_be_set_after_it_was_cleared(store: Store, stream: StreamId) -> None:
     await _publish(store, stream, "set:a:1000", "clear:a", "set:a:1000")
     assert [timer.id for timer in await store.timers.due(1000)] == ["a"]
+
+
+async def test_a_timer_of_a_just_appended_event_wakes_the_runner(open_named: Open, stream: StreamId) -> None:
+    """Kernel rule 16: whichever call of the store writes it, nobody waits for the runner's next look."""
+    nudges, fired = Nudges(), asyncio.Event()
+    store, clock = await open_named(nudges.heard(timers_of)), SystemClock()
+    events = MeasuredEvents(store.events, "test", "test", nudges.written)
+
+    async def fire(timer: Timer) -> None:
+        fired.set()
+
+    runner = TimerRunner(store.timers, clock, fire, longest_sleep_s=60)
+    nudges.runners.append(runner)
+    running = asyncio.create_task(runner.run())
+    await asyncio.sleep(0.1)
+    rows = make_batch(stream, 0, kind=f"set:a:{clock.now() + 50}")
+    await events.append(stream, 0, rows[0].batch_id, rows)
+    await events.published(stream, 1)
+    await asyncio.wait_for(fired.wait(), 5)
+    running.cancel()
 
 
 async def test_without_timers_nothing_is_due(store: Store) -> None:

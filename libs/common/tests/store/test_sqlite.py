@@ -19,7 +19,7 @@ from switchlog.envelope import StreamId
 from switchlog.errors import NotNow, OutcomeUnknown, VersionConflict
 from switchlog.store.sqlite import SqliteStore, engine, open_sqlite
 
-from .kit import Open, make_batch, write
+from .kit import Open, make_batch, timers_of, write
 
 CHILD = Path(__file__).with_name("acknowledging_child.py")
 
@@ -151,6 +151,19 @@ async def test_a_failing_commit_is_an_unknown_outcome_and_settled_by_the_row(
     assert await store.events.read(stream) == rows
 
 
+@pytest.mark.parametrize("after", [False, True])
+async def test_timers_stand_or_fall_with_the_append_that_sets_them(
+    open_sqlite_store: Open, stream: StreamId, after: bool
+) -> None:
+    """Kernel rule 16: in its transaction; nobody needs to publish it first."""
+    store: SqliteStore = await open_sqlite_store(timers_of)  # type: ignore[assignment]
+    store._writer._connection = FailingCommit(store._writer._connection, after)  # type: ignore[assignment]
+    rows = make_batch(stream, 0, kind="set:a:1000")
+    with pytest.raises(OutcomeUnknown):
+        await store.events.append(stream, 0, rows[0].batch_id, rows)
+    assert [timer.id for timer in await store.timers.due(1000)] == (["a"] if after else [])
+
+
 async def test_a_full_disk_refuses_and_recovers(store: SqliteStore, stream: StreamId) -> None:
     """Trust, Faults: disk full: refuse, recover, 0 lost."""
     before = await write(store, stream, 0, 2)
@@ -241,3 +254,16 @@ async def test_seen_versions_are_forgotten_after_forty_days(tmp_path: Path) -> N
             await store.seen.put("g", "s", 3)
         assert await store.seen.get("g", "s") == expected
         await store.close()
+
+
+async def test_a_process_that_lives_long_forgets_old_seen_versions_too(tmp_path: Path) -> None:
+    """Kernel rule 7: once a day, beside a write."""
+    clock = ManualClock()
+    store = await open_sqlite(tmp_path / "seen.db", clock=clock)
+    await store.seen.put("g", "old", 3)
+    for source, days in (("day 39", 39), ("day 41", 2)):
+        clock.advance(days * 24 * 3600 * 1000)
+        await store.seen.put("g", source, 1)
+        found = await store.seen.get_many("g", ["old", "day 39"])
+        assert found == ({"old": 3, "day 39": 1} if days == 39 else {"day 39": 1})
+    await store.close()

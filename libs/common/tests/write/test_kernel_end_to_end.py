@@ -16,9 +16,11 @@ from switchlog.bus import clients
 from switchlog.bus.reaction import reaction
 from switchlog.bus.record import Received
 from switchlog.config import KernelSettings
-from switchlog.envelope import StreamId
+from switchlog.envelope import Row, StreamId
 from switchlog.kernel import Kernel, open_kernel, topic_by_prefix
+from switchlog.store import Timer, TimerSet
 from switchlog.store.settings import StoreSettings
+from switchlog.timers import TimerRunner
 
 from .tally import TALLY, Count, Counted, Tally, TallyMessage, cause, codec, stream
 
@@ -145,6 +147,29 @@ async def test_what_a_crash_left_unpublished_is_swept_up_by_the_next_process(
         found = await records(TALLIES, 10)
         sweeping.cancel()
     assert [TallyMessage.FromString(record.value).meta.version for record in found] == list(range(1, 11))
+
+
+async def test_a_timer_fires_when_it_is_due_and_not_when_somebody_looks_next(
+    topics: None, settings: KernelSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kernel rule 16; the runner would look again after half a minute."""
+    monkeypatch.setitem(TimerRunner.__init__.__kwdefaults__, "longest_sleep_s", 30.0)  # type: ignore[index]
+
+    def timers_of(of: StreamId, row: Row) -> list[TimerSet]:
+        return [TimerSet(Timer(of, "t", "wake", row.recorded_at + 200))]
+
+    fired: list[Timer] = []
+
+    async def fire(timer: Timer) -> None:
+        fired.append(timer)
+
+    async with open_kernel(settings, topics={"tally": TALLIES}, timers_of=timers_of) as kernel:
+        running = asyncio.ensure_future(kernel.timer_runner(fire)())
+        await asyncio.sleep(0.2)
+        await kernel.writer(TALLY, codec(TALLIES)).execute(stream(), Count("a"), cause("c1"))
+        await until(lambda: fired)
+        running.cancel()
+    assert kernel.clock.now() >= fired[0].due_at
 
 
 async def test_from_command_to_the_reactions_append_takes_milliseconds(topics: None, settings: KernelSettings) -> None:

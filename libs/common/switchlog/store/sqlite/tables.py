@@ -13,7 +13,8 @@ from switchlog.errors import NotFound, NotNow
 from switchlog.store import Timer, TimerChange, TimerSet, ViewRow
 from switchlog.store.sqlite.engine import Readers, Writer
 
-SEEN_KEPT_MS = 40 * 24 * 3600 * 1000
+DAY_MS = 24 * 3600 * 1000
+SEEN_KEPT_MS = 40 * DAY_MS
 
 _PUT_VIEW = """INSERT INTO views VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
     SET value = excluded.value, version = excluded.version WHERE excluded.version > version"""
@@ -56,6 +57,7 @@ class SqliteSeen:
 
     def __init__(self, writer: Writer, readers: Readers, clock: Clock) -> None:
         self._writer, self._readers, self._clock = writer, readers, clock
+        self._pruned_at = 0
 
     async def get(self, group: str, source: str) -> int:
         return (await self.get_many(group, [source])).get(source, 0)
@@ -76,10 +78,13 @@ class SqliteSeen:
         now = self._clock.now()
         rows = [(group, source, version, now) for source, version in versions.items()]
         await self._writer.do(lambda db: _many(db, _PUT_SEEN, rows))
+        if now - self._pruned_at >= DAY_MS:
+            await self.forget_old()
 
     async def forget_old(self) -> None:
-        """Drop what is older than any topic keeps."""
-        kept_from = self._clock.now() - SEEN_KEPT_MS
+        """Drop what is older than any topic keeps; at opening and then once a day."""
+        self._pruned_at = self._clock.now()
+        kept_from = self._pruned_at - SEEN_KEPT_MS
         await self._writer.do(lambda db: _many(db, "DELETE FROM seen WHERE at < ?", [(kept_from,)]))
 
 
