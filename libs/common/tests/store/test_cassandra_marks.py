@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from unittest.mock import AsyncMock
 
 import pytest
 
 from switchlog.clock import ManualClock
 from switchlog.envelope import Row, StreamId
-from switchlog.errors import NotNow, VersionConflict
+from switchlog.errors import NotNow, OutcomeUnknown, VersionConflict
 from switchlog.store import no_timers
 from switchlog.store.cassandra import CassandraStore, assemble
+from switchlog.store.cassandra import marks as marks_module
 from switchlog.store.cassandra.marks import Marks, Pledge
+from switchlog.store.cassandra.session import PLAIN, SERIAL
 from switchlog.store.cassandra.sweeper import PAUSES_S, Look, Sweeper
 
 from .kit import Open, make_batch, timers_of, write
@@ -154,6 +157,153 @@ async def test_what_cannot_be_published_now_is_tried_every_three_seconds(
     assert await sweep(sweeping) == [stream]
     clock.advance(3000)
     assert await due(sweeping) == []
+
+
+async def test_a_batch_is_named_before_it_is_sent(
+    store: CassandraStore,
+    sweeping: CassandraStore,
+    stream: StreamId,
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Kernel rule 10: whatever happens from the first byte on, the sweeper knows the batch."""
+
+    async def dies(*_: object) -> int:
+        raise SystemError("killed")
+
+    monkeypatch.setattr(store.events._log, "append", dies)
+    rows = make_batch(stream, 0)
+    with pytest.raises(SystemError):
+        await store.events.append(stream, 0, rows[0].batch_id, rows)
+    clock.advance(1000)
+    assert await due(sweeping) == [stream]
+
+
+async def test_an_unknown_outcome_keeps_its_mark_and_a_refusal_does_not(
+    store: CassandraStore,
+    sweeping: CassandraStore,
+    stream: StreamId,
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Kernel rule 10: cleared only when every append under it has a known outcome."""
+    for error, found in ((NotNow(), []), (OutcomeUnknown(), [stream])):
+        monkeypatch.setattr(store.events._log, "append", AsyncMock(side_effect=error))
+        rows = make_batch(stream, 0)
+        with pytest.raises(type(error)):
+            await store.events.append(stream, 0, rows[0].batch_id, rows)
+        await store.events.close()
+        clock.advance(1000)
+        assert await due(sweeping) == found
+
+
+async def test_a_mark_serves_for_a_second_from_before_it_was_written_and_then_a_new_one_is_needed(
+    store: CassandraStore, stream: StreamId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kernel rule 10: an append starts at most 1 s after its mark."""
+    write_plainly, session = store._session.write, store._session
+
+    async def slowly(name: str, *arguments: object) -> None:
+        await write_plainly(name, *arguments)
+        await asyncio.sleep(0.3)
+
+    monkeypatch.setattr(session, "write", slowly)
+    before = time.monotonic()
+    pledge = await marked(store, stream, make_batch(stream, 0))
+    assert before < pledge.fresh_until <= before + 1.1  # the flush begins at once, or after the tick before it
+    monkeypatch.setattr(session, "write", write_plainly)
+    monkeypatch.setattr(marks_module, "FRESH_S", -0.001)
+    rows = make_batch(stream, 0)
+    with pytest.raises(NotNow, match="too old"):
+        await store.events.append(stream, 0, rows[0].batch_id, rows)
+    monkeypatch.undo()
+    assert await store.events.append(stream, 0, rows[0].batch_id, rows) == 1
+    assert session.driver.execute("SELECT count(*) FROM marks").one() == (3,)
+
+
+async def test_a_minute_is_named_before_its_first_mark(
+    store: CassandraStore, stream: StreamId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kernel rule 10: a mark that no sweeper finds is none."""
+    written: list[str] = []
+    write_plainly = store._session.write
+
+    async def noted(name: str, *arguments: object) -> None:
+        written.append(name)
+        await write_plainly(name, *arguments)
+
+    monkeypatch.setattr(store._session, "write", noted)
+    await marked(store, stream, make_batch(stream, 0))
+    assert written == ["write_minute", "write_mark"]
+
+
+def test_the_pauses_between_looks_are_those_of_the_rule() -> None:
+    """Kernel rule 10: 3 s, 10 s, 1 min, 10 min, 1 h."""
+    assert PAUSES_S == (3, 10, 60, 600, 3600)
+
+
+async def test_before_a_mark_is_dropped_the_log_is_asked_serially(
+    store: CassandraStore,
+    sweeping: CassandraStore,
+    stream: StreamId,
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Kernel rule 10: plain reads may not show yet what stands."""
+    log = sweeping.events._log
+    rows = make_batch(stream, 0)
+    await marked(store, stream, rows)
+    await land(store, stream, rows)
+    with monkeypatch.context() as lagging:
+        read_row = log.read_row
+
+        async def late(of: StreamId, version: int, profile: str = PLAIN) -> Row | None:
+            return await read_row(of, version, profile) if profile == SERIAL else None
+
+        lagging.setattr(log, "read_row", late)
+        for pause_s in (1, *PAUSES_S):
+            clock.advance(int(pause_s * 1000))
+            for pending in await sweeping.events.pending():
+                await sweeping.events.settle(pending)
+    assert sweeping.events.sweeper.dropped == 0
+    assert await sweep(sweeping) == [stream]
+    assert sweeping.events.sweeper.settled == 1
+
+
+async def test_what_decides_an_unknown_outcome_is_read_serially(
+    store: CassandraStore, stream: StreamId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kernel rules 3 and 5: a plain read may miss a write that is still being agreed on."""
+    profiles: list[str] = []
+    ask = store._session._ask
+
+    async def noted(statement: object, arguments: object, profile: str, *rest: float) -> list[object]:
+        profiles.append(profile)
+        return await ask(statement, arguments, profile, *rest)
+
+    await write(store, stream, 0)
+    monkeypatch.setattr(store._session, "_ask", noted)
+    await store.events.read_serial(stream, 1)
+    await store.events.head(stream)
+    assert set(profiles) == {SERIAL}
+
+
+async def test_timers_are_written_before_the_watermark_moves(
+    open_cassandra_store: Open, stream: StreamId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kernel rule 16: a crash between the two repeats timers and loses none."""
+    store: CassandraStore = await open_cassandra_store(timers_of)  # type: ignore[assignment]
+    await write(store, stream, 0, kind="set:a:1000")
+    with monkeypatch.context() as broken:
+        broken.setattr(store.timers, "apply", AsyncMock(side_effect=NotNow()))
+        with pytest.raises(NotNow):
+            await store.events.published(stream, 1)
+    assert await store.events.watermark(stream) == 0
+    with monkeypatch.context() as broken:
+        broken.setattr(store.events._watermarks, "rise", AsyncMock(side_effect=NotNow()))
+        with pytest.raises(NotNow):
+            await store.events.published(stream, 1)
+    assert [timer.id for timer in await store.timers.due(1000)] == ["a"]
 
 
 async def test_a_lost_race_clears_its_mark(
@@ -335,3 +485,15 @@ async def test_one_mark_a_stream_is_cleared_under_another_process(
     clock.advance(1000)
     assert await due(sweeping) == [stream]
     assert by_stream.standing == set()
+
+
+async def test_what_must_go_goes_soon(store: CassandraStore) -> None:
+    """Kernel rules 7 and 18: seen versions after 40 days, what an erased key overwrote with the next compaction."""
+    keyspace = store._session.driver.keyspace
+    rows = store._session.driver.execute(
+        "SELECT table_name, gc_grace_seconds, default_time_to_live FROM system_schema.tables WHERE keyspace_name = %s",
+        (keyspace,),
+    )
+    kept = {name: (grace, ttl) for name, grace, ttl in rows}
+    assert kept["subject_keys"] == (3600, 0)
+    assert kept["seen"][1] == 40 * 24 * 3600

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -122,6 +123,16 @@ async def test_what_could_never_be_stored_or_published_is_refused_and_others_go_
     assert small == Answer(stream(), 1)
 
 
+async def test_headers_count_as_well_and_what_just_fits_is_stored(bench: Bench) -> None:
+    """Kernel rule 2: Kafka counts them too."""
+    await bench.do(Count("a", text="x" * 100_000), "c1")
+    (row,) = await bench.log()
+    room = 200 * 1024 - row.size
+    assert (await bench.do(Count("a", text="x" * (100_000 + room - 2)), "c2")).version == 2  # lengths may grow a byte
+    with pytest.raises(Rejected, match="TOO_LARGE"):
+        await bench.do(Count("a", text="x" * (100_000 + room + 1)), "c3")
+
+
 async def test_a_bug_in_the_rule_book_hits_only_its_own_caller(bench: Bench) -> None:
     bug, good = await asyncio.gather(bench.do(Explode(), "c1"), bench.do(Count("a"), "c2"), return_exceptions=True)
     assert isinstance(bug, ZeroDivisionError)
@@ -167,11 +178,26 @@ async def test_a_loser_reads_the_tail_and_decides_again(bench: Bench) -> None:
     assert await bench.do(Count("a"), "c4") == Answer(stream(), 3)
 
 
-async def test_after_five_lost_races_the_caller_hears_of_the_conflict(bench: Bench) -> None:
-    """Kernel rule 4."""
+class Pauses(random.Random):
+    """Remembers between what it was asked to choose, and chooses the least."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self.asked: list[tuple[float, float]] = []
+
+    def uniform(self, a: float, b: float) -> float:
+        self.asked.append((a, round(b, 6)))
+        return a
+
+
+async def test_after_five_lost_races_with_longer_and_longer_pauses_the_caller_hears_of_the_conflict() -> None:
+    """Kernel rule 4: 0-10 ms times the tries."""
+    bench = Bench(chance=(pauses := Pauses()))
     bench.store.faults.coming.extend([Fault.CONFLICT] * 5)
     with pytest.raises(VersionConflict):
         await bench.do(Count("a"), "c1")
+    assert bench.events.calls.count("append") == 5
+    assert pauses.asked == [(0, 0.01), (0, 0.02), (0, 0.03), (0, 0.04)]
     assert await bench.do(Count("a"), "c1") == Answer(stream(), 1)
 
 
@@ -252,6 +278,15 @@ async def test_the_same_key_with_another_body_is_refused(bench: Bench) -> None:
     with pytest.raises(Rejected, match="IDEMPOTENCY_KEY_REUSED") as refusal:
         await bench.do(Count("b"), "c1", digest="other")
     assert refusal.value.invalid
+
+
+async def test_a_refusal_is_not_stored_and_may_change_on_retry(bench: Bench) -> None:
+    """Kernel rule 6."""
+    await bench.do(TakeSeat("a"), "c1")
+    with pytest.raises(Rejected, match="TAKEN"):
+        await bench.do(TakeSeat("b"), "c2")
+    await bench.do(LeaveSeat("a"), "c3")
+    assert await bench.do(TakeSeat("b"), "c2") == Answer(stream(), 3)
 
 
 async def test_the_last_256_commands_are_remembered(bench: Bench) -> None:
