@@ -13,7 +13,6 @@ from switchlog import runtime
 from switchlog.auth.tickets import TicketOffice
 from switchlog.auth.verifier import Verifier, verifier_from
 from switchlog.bus.tail import Tail
-from switchlog.envelope import StreamId
 from switchlog.kernel import Kernel, open_kernel
 from switchlog.rpc import Servicer
 from switchlog.runtime import Task
@@ -71,12 +70,6 @@ async def run(
             verifier=verifier,
             stop=stop,
         )
-
-
-async def republish(settings: Settings, tenant: str, stream: str, first: int) -> None:
-    """One stream published again from version ``first``."""
-    async with open_kernel(settings.kernel, topics=TOPICS) as kernel:
-        await kernel.republish(StreamId(tenant, stream), first)
 
 
 def build(kernel: Kernel) -> Service:
