@@ -291,6 +291,8 @@ class _Answering:
     async def _abort(self, error: Exception) -> None:
         if isinstance(error, SwitchlogError):
             await self._context.abort(status_of(error), error.reason, _trailers(error))
+        if isinstance(error, NotImplementedError):  # the generated base of a servicer that leaves a method out
+            await self._context.abort(StatusCode.UNIMPLEMENTED, "UNIMPLEMENTED", ((REASON, "UNIMPLEMENTED"),))
         log.error("call_failed", method=self._method, error=type(error).__name__, exc_info=error)
         await self._context.abort(StatusCode.INTERNAL, "INTERNAL", ((REASON, "INTERNAL"),))
 

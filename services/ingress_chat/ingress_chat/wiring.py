@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Set
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +49,7 @@ from .projections.contacts import Contacts
 from .rpc.contacts import contact_servicer
 
 TOPICS = {"contact": wire.TOPIC}
+ROLES = frozenset({"api", "react", "project", "relay"})
 
 
 @dataclass
@@ -72,20 +73,25 @@ class Service:
     presence: Presence
 
 
-async def run(settings: Settings, trust: Trust | None = None, stop: asyncio.Event | None = None) -> None:
-    """All roles in one process, until asked to stop; ``trust`` replaces the configured issuer."""
+async def run(
+    settings: Settings,
+    roles: Set[str] = ROLES,
+    trust: Trust | None = None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """The ``roles`` in one process, until asked to stop; ``trust`` replaces the configured issuer."""
     async with AsyncExitStack() as stack:
         kernel = await stack.enter_async_context(open_kernel(settings.kernel, topics=TOPICS))
         channel = rpc.channel(settings.kernel.owners["customers"], kernel.tokens, settings=settings.kernel)
         stack.push_async_callback(channel.close)
         service = build(settings, kernel, CustomersByRpc(CustomerServiceStub(channel)))
-        tails = _tails(service)
+        api = "api" in roles
         await runtime.serve(
             settings.kernel,
-            app=app(service, trust),
-            servicers=[contact_servicer(service.chats, service.history), kernel.event_log()],
-            tasks=[*_tasks(service), *((f"tail-{n}", tail.run) for n, tail in enumerate(tails))],
-            before=[service.presence.recover],
+            app=app(service, trust) if api else None,
+            servicers=[contact_servicer(service.chats, service.history), kernel.event_log()] if api else [],
+            tasks=[("queues", service.table.run), *_tasks(service, roles)],
+            before=[service.presence.recover] if api else [],
             drain=[service.presence.close, kernel.drain],
             stop=stop,
         )
@@ -147,26 +153,30 @@ def _ready(service: Service) -> Ready:
     return ready
 
 
-def _tasks(service: Service) -> Sequence[Task]:
+def _tasks(service: Service, roles: Set[str]) -> list[Task]:
     kernel = service.kernel
     reactions = Reactions(service.chats.contacts, service.queues)
     reacting = kernel.consumer(
         consumers.GROUP_REACTIONS,
         ["routing.events.v1"],
         consumers.routing_handler(reactions, wire.read_routing),
+        concurrency=32,
     )
     projecting = kernel.consumer(
         consumers.GROUP_PROJECTIONS,
         [wire.TOPIC],
         consumers.projection_handler(service.contacts, wire.CODEC),
     )
-    return [("reactions", reacting.run), ("projections", projecting.run), ("relay", kernel.sweeper())]
-
-
-def _tails(service: Service) -> Sequence[Tail]:
     bootstrap = service.settings.kernel.kafka_bootstrap
-    nudge = consumers.nudger(service.live, service.desks, wire.CODEC)
-    return [service.table, Tail(bootstrap, [wire.TOPIC], nudge), Tail(bootstrap, [ERASURES], forgetting(service.keys))]
+    nudges = Tail(bootstrap, [wire.TOPIC], consumers.nudger(service.live, service.desks, wire.CODEC))
+    erasures = Tail(bootstrap, [ERASURES], forgetting(service.keys))
+    tasks: dict[str, list[Task]] = {
+        "api": [("nudges", nudges.run), ("erasures", erasures.run)],
+        "react": [("reactions", reacting.run)],
+        "project": [("projections", projecting.run)],
+        "relay": [("relay", kernel.sweeper())],
+    }
+    return [task for role in tasks.keys() & roles for task in tasks[role]]
 
 
 def _grace_of(chats: Chats) -> GraceOf:
@@ -198,13 +208,3 @@ def _objects(url: str) -> ObjectStore:
     if parts.scheme == "file":
         Path(parts.path).mkdir(parents=True, exist_ok=True)
     return from_url(url)
-
-
-async def relay(settings: Settings, tenant: str, stream: str, first: int) -> None:
-    """The ``relay`` role alone, or (with ``stream``) one stream published again from version ``first``."""
-    async with open_kernel(settings.kernel, topics=TOPICS) as kernel:
-        if stream:
-            await kernel.republish(StreamId(tenant, stream), first)
-            await kernel.drain()
-        else:
-            await runtime.serve(settings.kernel, tasks=[("relay", kernel.sweeper())], drain=[kernel.drain])

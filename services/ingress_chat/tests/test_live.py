@@ -152,7 +152,7 @@ async def test_a_store_or_key_that_is_away_is_waited_for(scene: Scene) -> None:
         await screen.has(1, 2, 3)
 
 
-# -- desks --------------------------------------------------------------------------------------------------------------
+# -- desks ----------------------------------------------------------------------------------------------------
 
 
 def desk_of(scene: Scene, screen: Screen) -> Desk:
@@ -248,7 +248,7 @@ async def test_the_list_of_an_agents_contacts_repeats_without_harm(scene: Scene)
     assert await scene.service.contacts.of_agent(TENANT, "ann") == []
 
 
-# -- presence -----------------------------------------------------------------------------------------------------------
+# -- presence ----------------------------------------------------------------------------------------------------
 
 
 async def ended(scene: Scene, contact: StreamId) -> None:
