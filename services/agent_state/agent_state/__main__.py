@@ -5,63 +5,23 @@ from __future__ import annotations
 import os
 import sys
 
-from cyclopts import App
-
-from switchlog import runtime
+from switchlog.cli import command_line
 
 from . import wiring
 from .config import settings
 
-app = App(name="agent_state", help="Agents: session, presence, skills, capacity, work and wrap-up.")
-
-
-def _run(*roles: str) -> int:
-    told = settings(os.environ)
-    return runtime.run(told.kernel, lambda: wiring.run(told, frozenset(roles)))
-
-
-@app.command
-def run() -> int:
-    """All roles in one process."""
-    return _run(*wiring.ROLES)
-
-
-@app.command
-def api() -> int:
-    """HTTP, gRPC and agents' sockets."""
-    return _run("api")
-
-
-@app.command
-def react() -> int:
-    """Reactions to routing and contacts, and the time limits of wrap-ups."""
-    return _run("react")
-
-
-@app.command
-def project() -> int:
-    """The roster and the offers that stand."""
-    return _run("project")
-
-
-@app.command
-def relay(*, stream: str = "", tenant: str = "", from_: int = 1) -> int:
-    """Publish what a crash left unpublished; with a stream, publish that again and end.
-
-    Parameters
-    ----------
-    stream
-        A stream such as agent-7f3c.
-    tenant
-        The stream's tenant.
-    from_
-        The first version to publish again.
-    """
-    if not stream:
-        return _run("relay")
-    told = settings(os.environ)
-    return runtime.run(told.kernel, lambda: wiring.republish(told, tenant, stream, from_))
-
+app = command_line(
+    "agent_state",
+    "Agents: session, presence, skills, capacity, work and wrap-up.",
+    {
+        "api": "HTTP, gRPC and agents' sockets.",
+        "react": "Reactions to routing and contacts, and the time limits of wrap-ups.",
+        "project": "The roster and the offers that stand.",
+    },
+    wiring.TOPICS,
+    lambda: settings(os.environ),
+    wiring.run,
+)
 
 if __name__ == "__main__":
     sys.exit(app())

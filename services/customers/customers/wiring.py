@@ -11,7 +11,6 @@ from fastapi import FastAPI
 from contactcenter.customer.v1.service_pb2_grpc import add_CustomerServiceServicer_to_server
 from switchlog import runtime
 from switchlog.auth.verifier import Verifier, verifier_from
-from switchlog.envelope import StreamId
 from switchlog.kernel import Kernel, open_kernel
 from switchlog.rpc import Servicer
 from switchlog.runtime import Task
@@ -69,12 +68,6 @@ async def run(
             verifier=verifier,
             stop=stop,
         )
-
-
-async def republish(settings: Settings, tenant: str, stream: str, first: int) -> None:
-    """One stream published again from version ``first``."""
-    async with open_kernel(settings.kernel, topics=TOPICS) as kernel:
-        await kernel.republish(StreamId(tenant, stream), first)
 
 
 def build(writer: Writer[CustomerCommand, CustomerState, CustomerEvent], keys: KeyStore, master: MasterKeys) -> Service:

@@ -1,43 +1,26 @@
-"""``python -m ingress_voice``: the service with all its roles, or the relay's tools."""
+"""``python -m ingress_voice``: the service with all its roles, one role alone, or a stream published again."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-from cyclopts import App
-
-from switchlog import runtime
+from switchlog.cli import command_line
 
 from . import wiring
 from .config import settings
 
-app = App(name="ingress_voice", help="Telephone calls as contact streams, behind a port to the telephone switch.")
-
-
-@app.command
-def run() -> int:
-    """All roles in one process: the switch, HTTP, gRPC, reactions, relay."""
-    told = settings(os.environ)
-    return runtime.run(told.kernel, lambda: wiring.run(told))
-
-
-@app.command
-def relay(*, stream: str = "", tenant: str = "", from_: int = 1) -> int:
-    """Publish what is stored and not on the topic yet; with a stream, publish it again.
-
-    Parameters
-    ----------
-    stream
-        A stream such as contact-7f3c; without one the sweeper runs until stopped.
-    tenant
-        The stream's tenant.
-    from_
-        The first version to publish again.
-    """
-    told = settings(os.environ)
-    return runtime.run(told.kernel, lambda: wiring.relay(told, tenant, stream, from_))
-
+app = command_line(
+    "ingress_voice",
+    "Telephone calls as contact streams, behind a port to the telephone switch.",
+    {
+        "api": "HTTP and gRPC.",
+        "switch": "Listens to the telephone switch and rings agents whom routing assigned.",
+    },
+    wiring.TOPICS,
+    lambda: settings(os.environ),
+    wiring.run,
+)
 
 if __name__ == "__main__":
     sys.exit(app())

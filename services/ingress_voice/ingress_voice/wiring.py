@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from contextlib import AsyncExitStack
 
 from fastapi import FastAPI
@@ -11,8 +12,8 @@ from switchlog import rpc, runtime
 from switchlog.auth.verifier import verifier_from
 from switchlog.bus.tail import Tail
 from switchlog.config import ConfigError
-from switchlog.envelope import StreamId
 from switchlog.kernel import Kernel, open_kernel
+from switchlog.runtime import Task
 from switchlog.web import create_app
 
 from . import wire
@@ -29,10 +30,11 @@ from .config import Settings
 from .domain.decide import CALL
 
 TOPICS = {"contact": wire.TOPIC}
+ROLES = frozenset({"api", "switch", "relay"})
 
 
-async def run(settings: Settings) -> None:
-    """All roles in one process, until asked to stop."""
+async def run(settings: Settings, roles: Set[str] = ROLES) -> None:
+    """The ``roles`` in one process, until asked to stop; whoever speaks to the switch is the one that listens to it."""
     async with AsyncExitStack() as stack:
         kernel = await stack.enter_async_context(open_kernel(settings.kernel, topics=TOPICS))
         channel = rpc.channel(settings.kernel.owners["customers"], kernel.tokens, settings=settings.kernel)
@@ -55,28 +57,17 @@ async def run(settings: Settings) -> None:
             await table.caught_up.wait()
             await gateway.listen(calls)
 
+        tasks: dict[str, list[Task]] = {
+            "switch": [("gateway", listening), ("reactions", reacting.run)],
+            "relay": [("relay", kernel.sweeper())],
+        }
         await runtime.serve(
             settings.kernel,
-            app=_app(kernel, calls),
-            servicers=[kernel.event_log()],
-            tasks=[
-                ("queues", table.run),
-                ("gateway", listening),
-                ("reactions", reacting.run),
-                ("relay", kernel.sweeper()),
-            ],
+            app=_app(kernel, calls) if "api" in roles else None,
+            servicers=[kernel.event_log()] if "api" in roles else [],
+            tasks=[("queues", table.run), *(task for role in tasks.keys() & roles for task in tasks[role])],
             drain=[kernel.drain],
         )
-
-
-async def relay(settings: Settings, tenant: str, stream: str, first: int) -> None:
-    """The ``relay`` role alone, or (with ``stream``) one stream published again from version ``first``."""
-    async with open_kernel(settings.kernel, topics=TOPICS) as kernel:
-        if stream:
-            await kernel.republish(StreamId(tenant, stream), first)
-            await kernel.drain()
-        else:
-            await runtime.serve(settings.kernel, tasks=[("relay", kernel.sweeper())], drain=[kernel.drain])
 
 
 def build(kernel: Kernel, customers: CustomersByRpc, queues: QueueTable, switch: ScriptedSwitch) -> Calls:

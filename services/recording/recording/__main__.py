@@ -1,43 +1,27 @@
-"""``python -m recording``: the service with all its roles, or the relay's tools."""
+"""``python -m recording``: the service with all its roles, one role alone, or a stream published again."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-from cyclopts import App
-
-from switchlog import runtime
+from switchlog.cli import command_line
 
 from . import wiring
 from .config import settings
 
-app = App(name="recording", help="What was said, kept: the sealed transcript of each chat leg.")
-
-
-@app.command
-def run() -> int:
-    """All roles in one process: HTTP, gRPC, transcripts, projections, relay."""
-    told = settings(os.environ)
-    return runtime.run(told.kernel, lambda: wiring.run(told))
-
-
-@app.command
-def relay(*, stream: str = "", tenant: str = "", from_: int = 1) -> int:
-    """Publish what is stored and not on the topic yet; with a stream, publish it again.
-
-    Parameters
-    ----------
-    stream
-        A stream such as recording-7f3c; without one the sweeper runs until stopped.
-    tenant
-        The stream's tenant.
-    from_
-        The first version to publish again.
-    """
-    told = settings(os.environ)
-    return runtime.run(told.kernel, lambda: wiring.relay(told, tenant, stream, from_))
-
+app = command_line(
+    "recording",
+    "What was said, kept: the sealed transcript of each chat leg.",
+    {
+        "api": "HTTP and gRPC.",
+        "react": "Keeps messages and makes the transcript of each leg.",
+        "project": "Which recordings a contact has.",
+    },
+    wiring.TOPICS,
+    lambda: settings(os.environ),
+    wiring.run,
+)
 
 if __name__ == "__main__":
     sys.exit(app())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from contextlib import AsyncExitStack
 
 from contactcenter.customer.v1.service_pb2_grpc import CustomerServiceStub
@@ -9,14 +10,14 @@ from switchlog import rpc, runtime
 from switchlog.auth.verifier import verifier_from
 from switchlog.bus.erasures import ERASURES, forgetting
 from switchlog.bus.tail import Tail
-from switchlog.envelope import StreamId
 from switchlog.kernel import open_kernel
+from switchlog.runtime import Task
 from switchlog.web import create_app
 
 from . import wire
 from .adapters.customers import SealerOf, subject_keys
 from .adapters.objects import StoredObjects, open_objects
-from .api import recordings as api
+from .api import recordings as recordings_api
 from .app.handlers import Recordings
 from .app.reactions import Reactions
 from .bus import consumers
@@ -27,10 +28,11 @@ from .projections.recordings import RecordingsView
 from .rpc.recordings import recording_servicer
 
 TOPICS = {"recording": wire.TOPIC}
+ROLES = frozenset({"api", "react", "project", "relay"})
 
 
-async def run(settings: Settings) -> None:
-    """All roles in one process, until asked to stop."""
+async def run(settings: Settings, roles: Set[str] = ROLES) -> None:
+    """The ``roles`` in one process, until asked to stop."""
     async with AsyncExitStack() as stack:
         kernel = await stack.enter_async_context(open_kernel(settings.kernel, topics=TOPICS))
         channel = rpc.channel(settings.kernel.owners["customers"], kernel.tokens, settings=settings.kernel)
@@ -50,32 +52,23 @@ async def run(settings: Settings) -> None:
             consumers.GROUP_RECORDINGS, [wire.TOPIC], consumers.recordings_handler(view, wire.CODEC)
         )
         forget = Tail(settings.kernel.kafka_bootstrap, [ERASURES], forgetting(keys))
+        tasks: dict[str, list[Task]] = {
+            "react": [("contacts", hearing.run)],
+            "project": [("projections", listing.run)],
+            "relay": [("relay", kernel.sweeper())],
+        }
+        api = "api" in roles
         app = create_app(
             SERVICE,
-            routers=[api.routes(recordings, view)],
+            routers=[recordings_api.routes(recordings, view)],
             verifier=verifier_from(settings.kernel),
             settings=settings.kernel,
             ready=kernel.ready,
         )
         await runtime.serve(
             settings.kernel,
-            app=app,
-            servicers=[recording_servicer(recordings), kernel.event_log()],
-            tasks=[
-                ("contacts", hearing.run),
-                ("projections", listing.run),
-                ("erasures", forget.run),
-                ("relay", kernel.sweeper()),
-            ],
+            app=app if api else None,
+            servicers=[recording_servicer(recordings), kernel.event_log()] if api else [],
+            tasks=[("erasures", forget.run), *(task for role in tasks.keys() & roles for task in tasks[role])],
             drain=[kernel.drain],
         )
-
-
-async def relay(settings: Settings, tenant: str, stream: str, first: int) -> None:
-    """The ``relay`` role alone, or (with ``stream``) one stream published again from version ``first``."""
-    async with open_kernel(settings.kernel, topics=TOPICS) as kernel:
-        if stream:
-            await kernel.republish(StreamId(tenant, stream), first)
-            await kernel.drain()
-        else:
-            await runtime.serve(settings.kernel, tasks=[("relay", kernel.sweeper())], drain=[kernel.drain])

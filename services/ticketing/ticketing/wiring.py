@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from contextlib import AsyncExitStack
 
 from contactcenter.customer.v1.service_pb2_grpc import CustomerServiceStub
@@ -9,13 +10,13 @@ from switchlog import rpc, runtime
 from switchlog.auth.verifier import verifier_from
 from switchlog.bus.erasures import ERASURES, forgetting
 from switchlog.bus.tail import Tail
-from switchlog.envelope import StreamId
 from switchlog.kernel import open_kernel
+from switchlog.runtime import Task
 from switchlog.web import create_app
 
 from . import wire
 from .adapters.customers import SealerOf, subject_keys
-from .api import tickets as api
+from .api import tickets as tickets_api
 from .app.handlers import Tickets
 from .app.reading import Reading
 from .bus import consumers
@@ -26,10 +27,11 @@ from .projections.tickets import TicketsView
 from .rpc.tickets import ticket_servicer
 
 TOPICS = {"ticket": wire.TOPIC}
+ROLES = frozenset({"api", "project", "relay"})
 
 
-async def run(settings: Settings) -> None:
-    """All roles in one process, until asked to stop."""
+async def run(settings: Settings, roles: Set[str] = ROLES) -> None:
+    """The ``roles`` in one process, until asked to stop."""
     async with AsyncExitStack() as stack:
         kernel = await stack.enter_async_context(open_kernel(settings.kernel, topics=TOPICS))
         channel = rpc.channel(settings.kernel.owners["customers"], kernel.tokens, settings=settings.kernel)
@@ -44,32 +46,23 @@ async def run(settings: Settings) -> None:
         )
         listing = kernel.consumer(consumers.GROUP_TICKETS, [wire.TOPIC], consumers.tickets_handler(listed, wire.CODEC))
         forget = Tail(settings.kernel.kafka_bootstrap, [ERASURES], forgetting(keys))
+        tasks: dict[str, list[Task]] = {
+            "api": [("erasures", forget.run)],
+            "project": [("contacts", knowing.run), ("projections", listing.run)],
+            "relay": [("relay", kernel.sweeper())],
+        }
+        api = "api" in roles
         app = create_app(
             SERVICE,
-            routers=[api.routes(tickets, reading)],
+            routers=[tickets_api.routes(tickets, reading)],
             verifier=verifier_from(settings.kernel),
             settings=settings.kernel,
             ready=kernel.ready,
         )
         await runtime.serve(
             settings.kernel,
-            app=app,
-            servicers=[ticket_servicer(tickets, reading), kernel.event_log()],
-            tasks=[
-                ("contacts", knowing.run),
-                ("projections", listing.run),
-                ("erasures", forget.run),
-                ("relay", kernel.sweeper()),
-            ],
+            app=app if api else None,
+            servicers=[ticket_servicer(tickets, reading), kernel.event_log()] if api else [],
+            tasks=[task for role, found in tasks.items() if role in roles for task in found],
             drain=[kernel.drain],
         )
-
-
-async def relay(settings: Settings, tenant: str, stream: str, first: int) -> None:
-    """The ``relay`` role alone, or (with ``stream``) one stream published again from version ``first``."""
-    async with open_kernel(settings.kernel, topics=TOPICS) as kernel:
-        if stream:
-            await kernel.republish(StreamId(tenant, stream), first)
-            await kernel.drain()
-        else:
-            await runtime.serve(settings.kernel, tasks=[("relay", kernel.sweeper())], drain=[kernel.drain])
