@@ -5,37 +5,22 @@ from __future__ import annotations
 import os
 import sys
 
-from cyclopts import App
-
-from switchlog import runtime
+from switchlog.cli import command_line
 
 from . import printing, wiring
 from .config import settings
 
-app = App(name="analytics", help="Service levels and the other figures, live and by interval.")
-
-
-def _run(*roles: str) -> int:
-    told = settings(os.environ)
-    return runtime.run(told.kernel, lambda: wiring.run(told, frozenset(roles)))
-
-
-@app.command
-def run() -> int:
-    """All roles in one process."""
-    return _run(*wiring.ROLES)
-
-
-@app.command
-def api() -> int:
-    """HTTP and gRPC, from the stored rows."""
-    return _run("api")
-
-
-@app.command
-def fold() -> int:
-    """The Faust worker: facts into figures, service levels onto their topic."""
-    return _run("fold")
+app = command_line(
+    "analytics",
+    "Service levels and the other figures, live and by interval.",
+    {
+        "api": "HTTP and gRPC, from the stored rows.",
+        "fold": "The Faust worker: facts into figures, service levels onto their topic.",
+    },
+    wiring.TOPICS,
+    lambda: settings(os.environ),
+    wiring.run,
+)
 
 
 @app.command
@@ -79,25 +64,6 @@ def figures(
     where = url or f"http://{told.http_host}:{told.http_port}"
     known = token or os.environ.get("SWITCHLOG_TOKEN", "")
     return printing.figures(where, known, asked, "json" if json else "csv" if csv else "table")
-
-
-@app.command
-def relay(*, stream: str = "", tenant: str = "", from_: int = 1) -> int:
-    """Publish what a crash left unpublished; with a stream, publish that again and end.
-
-    Parameters
-    ----------
-    stream
-        A stream such as feed-pbx-1-0.
-    tenant
-        The stream's tenant.
-    from_
-        The first version to publish again.
-    """
-    if not stream:
-        return _run("relay")
-    told = settings(os.environ)
-    return runtime.run(told.kernel, lambda: wiring.republish(told, tenant, stream, from_))
 
 
 if __name__ == "__main__":

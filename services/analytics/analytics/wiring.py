@@ -15,7 +15,6 @@ from switchlog.bus import clients
 from switchlog.bus.dead import KafkaDeadLetters
 from switchlog.bus.healing import missing
 from switchlog.bus.record import Raw, read_event
-from switchlog.envelope import StreamId
 from switchlog.kernel import Kernel, open_kernel
 from switchlog.outlet import Record
 from switchlog.runtime import Task
@@ -155,9 +154,3 @@ def app(settings: Settings, kernel: Kernel, questions: Questions, verifier: Veri
 def _tasks(settings: Settings, kernel: Kernel, rows: StoredRows, roles: Set[str]) -> Sequence[Task]:
     found = {"fold": Worker(settings, kernel, rows).run, "relay": kernel.sweeper()}
     return [(role, task) for role, task in found.items() if role in roles]
-
-
-async def republish(settings: Settings, tenant: str, stream: str, first: int) -> None:
-    """One stream published again from version ``first``."""
-    async with open_kernel(settings.kernel, topics=TOPICS) as kernel:
-        await kernel.republish(StreamId(tenant, stream), first)
