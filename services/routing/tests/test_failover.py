@@ -25,7 +25,7 @@ from switchlog.envelope import Cause, StreamId
 from switchlog.outlet import KafkaOutlet
 from switchlog.testing import eventually, free_port
 
-from .test_process import BOOTSTRAP, World
+from .test_process import BOOTSTRAP, World, busy
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
@@ -110,9 +110,9 @@ class Centre:
     async def next_decision(self, at: int) -> float:
         """Seconds from ``at`` (epoch milliseconds) to the next offer made after it by a further owner."""
         before = len(self.watcher.of("pool_taken"))
-        await eventually(lambda: len(self.watcher.of("pool_taken")) > before, within_s=15)
+        await eventually(lambda: len(self.watcher.of("pool_taken")) > before, within_s=40)
         taken = self.watcher.of("pool_taken")[before].meta.recorded_at.ToMilliseconds()
-        made = await eventually(lambda: self.watcher.offered_since(taken), within_s=10)
+        made = await eventually(lambda: self.watcher.offered_since(taken), within_s=30)
         return (made[0].meta.recorded_at.ToMilliseconds() - at) / 1000
 
     def check(self) -> None:
@@ -137,7 +137,7 @@ async def centre(tmp_path: Path) -> AsyncIterator[Centre]:
         for n in range(4):
             await made.world.staffed(f"a{n}", slots=500)
         await made.world.queued("c0")
-        await eventually(lambda: made.watcher.of("contact_assigned"), within_s=30)
+        await eventually(lambda: made.watcher.of("contact_assigned"), within_s=60)
         yield made
     finally:
         watching.cancel()
@@ -153,7 +153,7 @@ async def all_assigned(centre: Centre) -> None:
         assert len(centre.watcher.of("contact_assigned")) >= centre.contacts
         return True
 
-    await eventually(check, within_s=20)
+    await eventually(check, within_s=60)
 
 
 async def test_a_killed_owner_is_followed_within_seconds(centre: Centre) -> None:
@@ -169,7 +169,7 @@ async def test_a_killed_owner_is_followed_within_seconds(centre: Centre) -> None
     await all_assigned(centre)
     print(f"next decision {took:.1f} s after kill -9")
     assert centre.watcher.owner != owner
-    assert took < 10
+    assert took < 10 * busy()
     centre.check()
 
 
@@ -187,7 +187,7 @@ async def test_a_stopped_owner_hands_over_within_two_seconds(centre: Centre) -> 
         ended = time.monotonic() - began
     await all_assigned(centre)
     print(f"next decision {took:.1f} s after SIGTERM, process gone after {ended:.1f} s")
-    assert took < 4
+    assert took < 4 * busy()
     centre.check()
 
 

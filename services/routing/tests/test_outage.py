@@ -16,7 +16,7 @@ from switchlog.testing import eventually
 from switchlog_local import Kafka, free_ports
 from switchlog_local.servers import start_all, stop_all
 
-from .test_process import started
+from .test_process import busy, started
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
@@ -51,7 +51,7 @@ async def test_while_the_broker_is_away_orders_get_503_and_nothing_expires(broke
                 refused = await running.accept(offer, "ann")
                 assert refused.status_code == 503
                 assert refused.headers["retry-after"]
-                assert time.monotonic() - began < 1.3, "within a second, and the time of a busy machine"
+                assert time.monotonic() - began < 1.2 * busy(), "within a second"
             await asyncio.sleep(6)
             state = await running.state()
             assert [one["offer_id"] for one in state["offers"]] == [offer["offer_id"]]
@@ -62,7 +62,7 @@ async def test_while_the_broker_is_away_orders_get_503_and_nothing_expires(broke
         async def expired() -> bool:
             return (await running.state())["offers"] == []
 
-        await eventually(expired, within_s=12)
+        await eventually(expired, within_s=12 * busy())
         assert time.monotonic() - thawed > 1, "what was left of the time when the broker went is still given"
 
 

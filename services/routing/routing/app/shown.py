@@ -20,7 +20,6 @@ def pool(opened: Opened, now: int) -> Shown:
     return {
         "pool": board.pool,
         "version": opened.head,
-        "owner": board.owner,
         "generation": board.generation,
         "day": board.date,
         "policy": board.policy_name,

@@ -79,8 +79,8 @@ def _about_the_pool(
     | TimerElapsed,
 ) -> None:
     match event:
-        case PoolTaken(owner, generation):
-            board.owner, board.generation = owner, generation
+        case PoolTaken(generation=generation):
+            board.generation = generation
         case PoolOpened(date):
             board.date = date
         case PoolDayStarted() | PoolCarried():

@@ -30,7 +30,6 @@ class Board:
 
     tenant: str
     pool: str
-    owner: str = ""
     generation: int = 0
     date: str = ""
     policy_name: str = DEFAULT_POLICY
