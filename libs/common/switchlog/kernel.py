@@ -21,7 +21,7 @@ from switchlog.envelope import Codec, StreamId
 from switchlog.eventlog import EventLog, EventLogHealer, replay_topics
 from switchlog.measured import MeasuredEvents, MeasuredOutlet
 from switchlog.outlet import KafkaOutlet, Record
-from switchlog.relay import Relay, republish, sweep
+from switchlog.relay import Relay, sweep
 from switchlog.rpc import Servicer
 from switchlog.store import EventStore, Store, Timer, TimersOf, no_timers
 from switchlog.store.opening import open_store
@@ -113,7 +113,7 @@ class Kernel:
 
     async def republish(self, stream: StreamId, first: int) -> None:
         """``relay --stream S --from N``."""
-        await republish(self.relay, self.store.events, stream, first)
+        await self.relay.publish_again(stream, first)
 
     async def drain(self) -> None:
         """Before the process ends: finish the commands that wait, and let what is stored get onto its topics."""

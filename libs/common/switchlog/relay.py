@@ -113,26 +113,35 @@ class Relay:
         self._hand_over(lane, rows)
         self._begin(lane)
 
-    async def publish_pass(self, stream: StreamId, after: int | None = None) -> None:
-        """Publish what is stored of ``stream`` after its watermark, and save how far; after ``after`` if that is less.
-
-        Raises what ended the pass.
-        """
+    async def publish_pass(self, stream: StreamId) -> None:
+        """Publish everything stored of ``stream`` after its watermark, and save how far; raises what ended the pass."""
         await self.save_watermarks()
         stored = await self._events.watermark(stream)
         lane = self._lane(stream)
         if lane is None:
             raise NotNow("RELAY_FULL")
-        if after is not None:
-            while lane.busy:
-                await asyncio.gather(self._watch(lane), return_exceptions=True)
-            lane.done = min(after, stored)
-        elif not lane.busy and stream not in self._unsaved:
+        if not lane.busy and stream not in self._unsaved:
             lane.done = stored  # what we remember may be more than it: another has lowered it (rule 13)
         lane.look = True
         self._begin(lane)
         await self._watch(lane)
         await self.save_watermarks()
+
+    async def publish_again(self, stream: StreamId, first: int) -> None:
+        """Rule 13: what was published of ``stream`` from version ``first`` on appears on its topic once more.
+
+        What was not is left to a pass, which also derives its timers. Raises what ends it; a sweeper will go on.
+        """
+        await self.save_watermarks()
+        stood, done = await self._events.watermark(stream), first - 1
+        await self._events.lower_watermark(stream, done)
+        while done < stood:
+            rows = await self._events.read(stream, done, min(PAGE, stood - done))
+            if not rows:
+                raise NotContiguous(f"{stream.key} should have {stood} rows")
+            self._check(stream, rows, done)
+            done += await self._outlet.publish(self._topic_of(stream), stream.key.encode(), rows)
+        await self._events.published(stream, stood)
 
     def _watch(self, lane: Lane) -> asyncio.Future[None]:
         watcher: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -238,11 +247,14 @@ class Relay:
         self.counters.rows_read += len(rows)
         if not rows and done < lane.head:
             raise NotNow("STORE_BEHIND", f"{lane.stream.key} should have {lane.head} rows")
-        if not contiguous(rows, done):
-            self.counters.holes += 1
-            raise NotContiguous(f"{lane.stream.key} after {done}")
+        self._check(lane.stream, rows, done)
         lane.head = max([lane.head, *(row.version for row in rows[-1:])])
         return rows
+
+    def _check(self, stream: StreamId, rows: Sequence[Row], done: int) -> None:
+        if not contiguous(rows, done):
+            self.counters.holes += 1
+            raise NotContiguous(f"{stream.key} after {done}")
 
     def _acknowledged(self, lane: Lane, version: int, sent: int) -> None:
         lane.done, lane.failures = version, 0
@@ -342,10 +354,3 @@ async def sweep_once(relay: Relay, events: EventStore, *, at_once: int = 32) -> 
 
     await asyncio.gather(*map(finish, found))
     return len(found)
-
-
-async def republish(relay: Relay, events: EventStore, stream: StreamId, first: int) -> None:
-    """``relay --stream S --from N`` (rule 13): everything from version ``first`` on appears on the topic once more."""
-    await relay.save_watermarks()
-    await events.lower_watermark(stream, first - 1)
-    await relay.publish_pass(stream, after=first - 1)
