@@ -13,7 +13,7 @@ from contactcenter.contact.v1.types_pb2 import SkillRequirement as SkillRequirem
 from contactcenter.routing.v1.config_pb2 import QueueConfigRow
 from contactcenter.routing.v1.events_pb2 import RoutingEvent
 from switchlog.bus.record import Received
-from switchlog.envelope import Codec
+from switchlog.envelope import Codec, parse
 
 from .app.ports import QueueRow
 from .app.reactions import Assigned, Overflowed
@@ -29,7 +29,10 @@ def write(event: CallEvent) -> Message:
 
 
 def read(message: Message) -> CallEvent | None:
-    """The event; ``None`` for facts of written conversations and for those that a later version added."""
+    """The event; ``None`` for facts that calls do not have and for those that a later version added.
+
+    Words that a later version added read as unspecified: they must never keep a call from folding.
+    """
     event = cast(pb.ContactEvent, message)
     match event.WhichOneof("fact"):
         case "contact_started":
@@ -50,10 +53,10 @@ def read(message: Message) -> CallEvent | None:
             return domain.ContactResumed(*_leg(event.contact_resumed))
         case "agent_disconnected":
             left = event.agent_disconnected
-            return domain.AgentDisconnected(*_leg(left), reason=LegEnd(left.reason))
+            return domain.AgentDisconnected(*_leg(left), reason=_leg_end(left.reason))
         case "customer_disconnected":
             gone = event.customer_disconnected
-            return domain.CustomerDisconnected(*_leg(gone), reason=LegEnd(gone.reason))
+            return domain.CustomerDisconnected(*_leg(gone), reason=_leg_end(gone.reason))
         case "contact_abandoned":
             lost = event.contact_abandoned
             return domain.ContactAbandoned(lost.leg, lost.queue, lost.pool)
@@ -62,8 +65,7 @@ def read(message: Message) -> CallEvent | None:
             return domain.TrunkReleased(free.trunk, free.line, free.leg, free.queue, free.pool)
         case "contact_ended":
             ended = event.contact_ended
-            why = domain.EndReason(pb.EndReason.Name(ended.reason).removeprefix("END_REASON_").lower())
-            return domain.ContactEnded(why, *_leg(ended))
+            return domain.ContactEnded(_end_reason(ended.reason), *_leg(ended))
         case _:
             return None
 
@@ -77,17 +79,17 @@ def read_routing(received: Received) -> Assigned | Overflowed | None:
     match event.WhichOneof("fact"):
         case "contact_assigned":
             fact = event.contact_assigned
-            return Assigned(fact.contact, fact.leg, fact.agent, fact.offer_id)
+            return Assigned(fact.contact, fact.leg, fact.agent, fact.team, fact.offer_id)
         case "contact_overflowed":
             flown = event.contact_overflowed
-            return Overflowed(flown.contact, flown.leg, flown.to_queue)
+            return Overflowed(flown.contact, flown.leg, flown.to_queue, flown.to_pool)
         case _:
             return None
 
 
 def read_queue(value: bytes) -> QueueRow:
     """A row of routing.config.v1."""
-    row = QueueConfigRow.FromString(value)
+    row = cast(QueueConfigRow, parse(QueueConfigRow, value))
     skills = tuple(SkillRequirement(s.skill, s.min_level) for s in row.definition.required_skills)
     return QueueRow(row.tenant_id, row.queue, row.pool, row.open, row.revision, skills, row.definition.priority)
 
@@ -189,6 +191,16 @@ def _side(event: Any) -> dict[str, Any]:
 
 def _leg(fact: Any) -> tuple[int, str, str, str, str]:
     return fact.leg, fact.queue, fact.pool, fact.agent, fact.team
+
+
+def _leg_end(word: str) -> LegEnd:
+    return LegEnd(word) if word in set(LegEnd) else LegEnd.UNSPECIFIED
+
+
+def _end_reason(value: int) -> domain.EndReason:
+    found = pb.EndReason.DESCRIPTOR.values_by_number.get(value)
+    word = found.name.removeprefix("END_REASON_").lower() if found else ""
+    return domain.EndReason(word) if word in set(domain.EndReason) else domain.EndReason.UNSPECIFIED
 
 
 def _read_queued(fact: pb.ContactQueued) -> domain.ContactQueued:

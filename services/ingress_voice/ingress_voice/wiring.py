@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Set
 from contextlib import AsyncExitStack
 
@@ -9,7 +10,7 @@ from fastapi import FastAPI
 
 from contactcenter.customer.v1.service_pb2_grpc import CustomerServiceStub
 from switchlog import rpc, runtime
-from switchlog.auth.verifier import verifier_from
+from switchlog.auth.verifier import Verifier, verifier_from
 from switchlog.bus.tail import Tail
 from switchlog.config import ConfigError
 from switchlog.kernel import Kernel, open_kernel
@@ -24,6 +25,7 @@ from .adapters.queues import QueueTable
 from .adapters.scripted_switch import ScriptedSwitch, Step, read_script
 from .api import routes
 from .app.calls import SERVICE, Calls
+from .app.ports import Customers, TelephoneSwitch
 from .app.reactions import Reactions
 from .bus import consumers, gateway
 from .config import Settings
@@ -33,13 +35,18 @@ TOPICS = {"contact": wire.TOPIC}
 ROLES = frozenset({"api", "switch", "relay"})
 
 
-async def run(settings: Settings, roles: Set[str] = ROLES) -> None:
+async def run(
+    settings: Settings,
+    roles: Set[str] = ROLES,
+    verifier: Verifier | None = None,
+    stop: asyncio.Event | None = None,
+) -> None:
     """The ``roles`` in one process, until asked to stop; whoever speaks to the switch is the one that listens to it."""
     async with AsyncExitStack() as stack:
         kernel = await stack.enter_async_context(open_kernel(settings.kernel, topics=TOPICS))
         channel = rpc.channel(settings.kernel.owners["customers"], kernel.tokens, settings=settings.kernel)
         stack.push_async_callback(channel.close)
-        queues = QueueTable(wire.read_queue)
+        queues = QueueTable(wire.read_queue, lambda: table.caught_up.is_set())
         calls = build(kernel, CustomersByRpc(CustomerServiceStub(channel)), queues, ScriptedSwitch(_steps(settings)))
         table = Tail(
             settings.kernel.kafka_bootstrap,
@@ -63,27 +70,33 @@ async def run(settings: Settings, roles: Set[str] = ROLES) -> None:
         }
         await runtime.serve(
             settings.kernel,
-            app=_app(kernel, calls) if "api" in roles else None,
+            app=app(kernel, calls, queues, verifier or verifier_from(settings.kernel)) if "api" in roles else None,
             servicers=[kernel.event_log()] if "api" in roles else [],
             tasks=[("queues", table.run), *(task for role in tasks.keys() & roles for task in tasks[role])],
             drain=[kernel.drain],
+            stop=stop,
         )
 
 
-def build(kernel: Kernel, customers: CustomersByRpc, queues: QueueTable, switch: ScriptedSwitch) -> Calls:
+def build(kernel: Kernel, customers: Customers, queues: QueueTable, switch: TelephoneSwitch) -> Calls:
     """The service's commands on ``kernel``."""
     views = kernel.store.views
     writer = kernel.writer(CALL, wire.CODEC)
     return Calls(writer, switch, StoredEntryPoints(views), queues, customers, StoredCallIds(views), kernel.clock)
 
 
-def _app(kernel: Kernel, calls: Calls) -> FastAPI:
+def app(kernel: Kernel, calls: Calls, queues: QueueTable, verifier: Verifier) -> FastAPI:
+    """Its HTTP edge."""
+
+    async def ready() -> dict[str, bool]:
+        return {**await kernel.ready(), "queues": queues.complete()}
+
     return create_app(
         SERVICE,
         routers=[routes.entry_points(calls.entry_points, kernel.clock), routes.contacts(calls)],
-        verifier=verifier_from(kernel.settings),
+        verifier=verifier,
         settings=kernel.settings,
-        ready=kernel.ready,
+        ready=ready,
     )
 
 

@@ -36,6 +36,7 @@ from .ports import (
     Customers,
     EntryPoints,
     Queues,
+    Ring,
     SwitchEvent,
     TelephoneSwitch,
 )
@@ -64,9 +65,8 @@ class Calls:
                 await self._arrived(event)
             case AgentAnswered(call, agent, offer_id):
                 contact = await self._contact(call)
-                state = (await self.calls.state(contact)).state
-                if isinstance(state, Waiting):
-                    await self._report(call, "answered", ConnectAgent(state.leg, agent, offer_id=offer_id), offer_id)
+                ring = await self.ids.ring(contact.key, offer_id)
+                await self._give(contact, "answered", ConnectAgent(ring.leg, agent, ring.team, offer_id), offer_id)
             case AgentHungUp(call, agent):
                 await self._report(call, "agent_hung_up", HangUpAgent(agent), agent)
             case CallerHungUp(call, lost):
@@ -95,8 +95,18 @@ class Calls:
         await self.switch.hang_up(await self._call(contact))
         return answer
 
+    async def ring(self, contact: StreamId, ring: Ring, agent: str, offer_id: str) -> None:
+        """Raises ``NotFound`` for a contact that is no call of this switch, ``NotNow`` while the switch is away."""
+        call = await self._call(contact)
+        await self.ids.rang(contact.key, offer_id, ring, self.clock.now())
+        await self.switch.ring_agent(call, agent, offer_id)
+
     async def _arrived(self, event: CallArrived) -> None:
-        door = await self.entry_points.by_number(event.called)
+        try:
+            door = await self.entry_points.by_number(event.called)
+        except NotFound:
+            await self.switch.hang_up(event.call)
+            raise
         contact_id = derived(door.tenant, "call", event.call)
         contact = StreamId(door.tenant, f"contact-{contact_id}")
         await self.ids.remember(event.call, door.tenant, contact_id, self.clock.now())
@@ -133,7 +143,7 @@ def described(state: CallState) -> dict[str, object]:
     """A call's phase as JSON."""
     phase: dict[str, object] = {"state": type(state).__name__.lower()}
     match state:
-        case Waiting(_, leg, queue, pool) | AfterAgent(_, leg, queue, pool):
+        case Waiting(_, leg, queue, pool) | AfterAgent(_, leg, queue, pool, _):
             return phase | {"leg": leg, "queue": queue, "pool": pool}
         case Talking(_, leg, queue, pool, agent, team, held):
             return phase | {"leg": leg, "queue": queue, "pool": pool, "agent": agent, "team": team, "held": held}

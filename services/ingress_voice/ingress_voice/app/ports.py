@@ -103,10 +103,14 @@ class QueueRow:
 
 
 class Queues(Protocol):
-    """Where a queue's calls wait."""
+    """Where a queue's calls wait; raises ``NotNow`` until its table was read once."""
 
     def place(self, tenant: str, queue: str, priority: int = 0) -> Place:
         """Raises ``Rejected("QUEUE_UNKNOWN")`` or ``Rejected("QUEUE_CLOSED")``."""
+        ...
+
+    def moved_to(self, tenant: str, queue: str, pool: str) -> Place:
+        """Where routing itself has moved a call: taken there even when the queue is closed by now."""
         ...
 
 
@@ -118,8 +122,22 @@ class Customers(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """What an agent was rung for: the answer belongs to this leg, whatever has happened to the call meanwhile."""
+
+    leg: int
+    team: str = ""
+
+
 class CallIds(Protocol):
-    """Which contact a call of the switch is; kept in the view store, so a restart finds it again."""
+    """Which contact a call of the switch is, and what each ring is for; kept over restarts in the view store."""
+
+    async def rang(self, contact: str, offer_id: str, ring: Ring, now: int) -> None: ...
+
+    async def ring(self, contact: str, offer_id: str) -> Ring:
+        """Raises ``NotFound``."""
+        ...
 
     async def remember(self, call: str, tenant: str, contact: str, now: int) -> None: ...
 

@@ -12,6 +12,7 @@ from switchlog.errors import NotFound
 from ..domain.commands import RequeueCall
 from ..domain.state import Waiting
 from .calls import Calls
+from .ports import Ring
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +22,18 @@ class Assigned:
     contact: str
     leg: int
     agent: str
+    team: str
     offer_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Overflowed:
-    """Routing moved a waiting contact out of its queue."""
+    """Routing moved a waiting contact out of its queue; ``to_queue`` is empty when it goes to none."""
 
     contact: str
     leg: int
     to_queue: str
+    to_pool: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,13 +47,12 @@ class Reactions:
         contact = StreamId(received.stream.tenant, f"contact-{fact.contact}")
         if received.replayed or not await self._waits(contact, fact.leg):
             return
-        call = await self.calls.ids.call(contact.tenant, fact.contact)
-        await self.calls.switch.ring_agent(call, fact.agent, fact.offer_id)
+        await self.calls.ring(contact, Ring(fact.leg, fact.team), fact.agent, fact.offer_id)
 
     async def when_contact_overflowed(self, fact: Overflowed, received: Received) -> None:
         contact = StreamId(received.stream.tenant, f"contact-{fact.contact}")
-        if await self._waits(contact, fact.leg):
-            place = self.calls.queues.place(contact.tenant, fact.to_queue)
+        if fact.to_queue and await self._waits(contact, fact.leg):
+            place = self.calls.queues.moved_to(contact.tenant, fact.to_queue, fact.to_pool)
             await reaction(self.calls.calls, contact, RequeueCall(fact.leg, place), received, "when_contact_overflowed")
 
     async def _waits(self, contact: StreamId, leg: int) -> bool:

@@ -69,7 +69,7 @@ def decide(command: CallCommand, state: CallState, now: int) -> Sequence[CallEve
             return []
         case ((HoldCall(agent) | ResumeCall(agent)), _):
             return _hold(_own(agent, state), held=isinstance(command, HoldCall))
-        case HangUpAgent(), (AfterAgent() | Ended()):
+        case HangUpAgent(agent), (AfterAgent(agent=had) | Ended(agent=had)) if agent == had:
             return []
         case HangUpAgent(agent), _:
             return [_agent_left(_own(agent, state), LegEnd.AGENT_ENDED)]
@@ -119,7 +119,7 @@ def _leave(state: CallState, how: LegEnd) -> Sequence[CallEvent]:
                 TrunkReleased(line.trunk, line.line, leg, queue, pool),
                 ContactEnded(EndReason.CUSTOMER_ENDED, leg, queue, pool, agent, team),
             ]
-        case AfterAgent(line, leg, queue, pool):
+        case AfterAgent(line, leg, queue, pool, _):
             return [
                 CustomerDisconnected(leg, queue, pool, "", "", how),
                 TrunkReleased(line.trunk, line.line, leg, queue, pool),

@@ -12,6 +12,7 @@ class LegEnd(StrEnum):
     AGENT_ENDED = "agent_ended"
     CUSTOMER_ENDED = "customer_ended"
     LOST = "lost"
+    UNSPECIFIED = "unspecified"
 
 
 class EndReason(StrEnum):
@@ -20,6 +21,7 @@ class EndReason(StrEnum):
     ABANDONED = "abandoned"
     NEVER_QUEUED = "never_queued"
     BLOCKED = "blocked"
+    UNSPECIFIED = "unspecified"
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,11 +39,11 @@ def evolve(state: CallState, event: CallEvent) -> CallState:
         case AgentConnected(leg, queue, pool, agent, team):
             return Talking(_line(state), leg, queue, pool, agent, team)
         case ContactHeld() | ContactResumed():
-            return replace(_talking(state), held=isinstance(event, ContactHeld))
-        case AgentDisconnected(leg, queue, pool):
-            return AfterAgent(_line(state), leg, queue, pool)
+            return replace(state, held=isinstance(event, ContactHeld)) if isinstance(state, Talking) else state
+        case AgentDisconnected(leg, queue, pool, agent):
+            return AfterAgent(_line(state), leg, queue, pool, agent)
         case ContactEnded():
-            return Ended()
+            return Ended(_line(state), state.agent if isinstance(state, Talking | AfterAgent) else "")
         case CustomerDisconnected() | ContactAbandoned() | TrunkReleased():
             return state
         case _:
@@ -51,12 +51,6 @@ def evolve(state: CallState, event: CallEvent) -> CallState:
 
 
 def _line(state: CallState) -> Line:
-    if isinstance(state, NotStarted | Ended):
-        raise ValueError(f"a fact of a living call in {type(state).__name__}")
+    if isinstance(state, NotStarted):
+        raise ValueError("a fact of a call that never started")
     return state.line
-
-
-def _talking(state: CallState) -> Talking:
-    if not isinstance(state, Talking):
-        raise ValueError(f"hold in {type(state).__name__}")
-    return state

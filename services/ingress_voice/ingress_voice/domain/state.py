@@ -54,11 +54,13 @@ class AfterAgent:
     leg: int
     queue: str
     pool: str
+    agent: str
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    pass
+    line: Line
+    agent: str = ""
 
 
 CallState = NotStarted | Ringing | Waiting | Talking | AfterAgent | Ended
