@@ -110,7 +110,7 @@ async def running(store: StoreSettings, tmp_path: Path) -> AsyncIterator[Running
     )
     told = Settings(kernel, "r1", tmp_path / "visitors.pem", "http://visitors.test", (tmp_path / "objects").as_uri())
     trust = Trust(issuer.signer.issuer, StaticKeys([issuer.signer.key]))
-    process = asyncio.create_task(wiring.run(told, trust, stop))
+    process = asyncio.create_task(wiring.run(told, trust=trust, stop=stop))
     outlet = KafkaOutlet(lambda: clients.producer(BOOTSTRAP, "testing"))
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=10) as http:
         await eventually(lambda: _ready(http, process), within_s=30)
@@ -125,7 +125,8 @@ async def _ready(http: httpx2.AsyncClient, process: asyncio.Task[None]) -> bool:
     if process.done():
         process.result()
     try:
-        return (await http.get("/readyz")).status_code == 200
+        answered = await http.get("/readyz")
+        return answered.status_code == 200
     except httpx2.TransportError:
         return False
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import cast
 
+from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.message import Message
 
 from contactcenter.bus.v1.envelope_pb2 import Sealed
@@ -36,7 +37,8 @@ def read(message: Message) -> TicketEvent | None:
             return domain.TicketAssigned(given.ticket, given.agent, given.team, given.from_agent)
         case "ticket_commented":
             said = event.ticket_commented
-            visibility = Visibility(_word(pb.CommentVisibility.Name(said.visibility), "COMMENT_VISIBILITY_"))
+            public = said.visibility == pb.COMMENT_VISIBILITY_PUBLIC
+            visibility = Visibility.PUBLIC if public else Visibility.INTERNAL
             return domain.TicketCommented(said.ticket, said.comment_id, visibility, _open(said.body), said.author)
         case "status_changed":
             moved = event.status_changed
@@ -70,9 +72,21 @@ def read_contact(received: Received) -> ContactSeen:
             return ContactSeen()
 
 
+def known_status(value: int) -> Status | None:
+    """``None`` for one that is not known here."""
+    word = _word(pb.TicketStatus.DESCRIPTOR, value)
+    return Status(word) if word in set(Status) else None
+
+
 def read_status(value: int) -> Status:
-    """Raises ``ValueError`` for one that is not known here."""
-    return Status(_word(pb.TicketStatus.Name(cast(pb.TicketStatus.ValueType, value)), "TICKET_STATUS_"))
+    """One that a later version added reads as a ticket that somebody is at."""
+    return known_status(value) or Status.IN_PROGRESS
+
+
+def read_ticket_kind(value: int) -> Kind:
+    """One that is not known here reads as a question."""
+    word = _word(pb.TicketKind.DESCRIPTOR, value)
+    return Kind(word) if word in set(Kind) else Kind.QUESTION
 
 
 def status_value(status: Status) -> pb.TicketStatus.ValueType:
@@ -151,20 +165,23 @@ def _read_opened(fact: pb.TicketOpened) -> domain.TicketOpened:
     return domain.TicketOpened(
         fact.ticket,
         fact.customer_ref,
-        Kind(_word(pb.TicketKind.Name(fact.kind), "TICKET_KIND_")),
+        read_ticket_kind(fact.kind),
         fact.priority,
         _open(fact.subject),
         _open(fact.body) if fact.HasField("body") else None,
         fact.opened_by,
-        Source(_word(pb.TicketSource.Name(fact.source), "TICKET_SOURCE_")),
+        Source.CONTACT if fact.source == pb.TICKET_SOURCE_CONTACT else Source.API,
         fact.contact,
         fact.queue,
         fact.department,
     )
 
 
-def _word(name: str, prefix: str) -> str:
-    return name.removeprefix(prefix).lower()
+def _word(kind: EnumDescriptor, value: int) -> str:
+    """The enum's word without its prefix, in lower case; empty when a later version added it."""
+    found = kind.values_by_number.get(value)
+    prefix = kind.values_by_number[0].name.removesuffix("UNSPECIFIED")
+    return found.name.removeprefix(prefix).lower() if found else ""
 
 
 def _sealed(text: SealedText) -> Sealed:

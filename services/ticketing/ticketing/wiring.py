@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Set
 from contextlib import AsyncExitStack
 
 from contactcenter.customer.v1.service_pb2_grpc import CustomerServiceStub
 from switchlog import rpc, runtime
-from switchlog.auth.verifier import verifier_from
+from switchlog.auth.verifier import Verifier, verifier_from
 from switchlog.bus.erasures import ERASURES, forgetting
 from switchlog.bus.tail import Tail
 from switchlog.kernel import open_kernel
@@ -30,7 +31,12 @@ TOPICS = {"ticket": wire.TOPIC}
 ROLES = frozenset({"api", "project", "relay"})
 
 
-async def run(settings: Settings, roles: Set[str] = ROLES) -> None:
+async def run(
+    settings: Settings,
+    roles: Set[str] = ROLES,
+    verifier: Verifier | None = None,
+    stop: asyncio.Event | None = None,
+) -> None:
     """The ``roles`` in one process, until asked to stop."""
     async with AsyncExitStack() as stack:
         kernel = await stack.enter_async_context(open_kernel(settings.kernel, topics=TOPICS))
@@ -55,7 +61,7 @@ async def run(settings: Settings, roles: Set[str] = ROLES) -> None:
         app = create_app(
             SERVICE,
             routers=[tickets_api.routes(tickets, reading)],
-            verifier=verifier_from(settings.kernel),
+            verifier=verifier or verifier_from(settings.kernel),
             settings=settings.kernel,
             ready=kernel.ready,
         )
@@ -65,4 +71,5 @@ async def run(settings: Settings, roles: Set[str] = ROLES) -> None:
             servicers=[ticket_servicer(tickets, reading), kernel.event_log()] if api else [],
             tasks=[task for role, found in tasks.items() if role in roles for task in found],
             drain=[kernel.drain],
+            stop=stop,
         )

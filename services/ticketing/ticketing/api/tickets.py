@@ -65,8 +65,8 @@ def routes(tickets: Tickets, reading: Reading) -> APIRouter:
     async def page(
         caller: Reader, after: Annotated[str, Query(max_length=64)] = "", limit: PageSize = 100
     ) -> dict[str, Any]:
-        """Tickets without text, in order of their ids; ask on with ``after``."""
-        return {"tickets": await reading.page(caller, after, limit)}
+        """Tickets without text, in order of their ids; ask on with ``after`` = ``next`` until it is null."""
+        return (await reading.page(caller, after, limit)).shown()
 
     @router.get("/{id}")
     async def show(id: Id, caller: Worker) -> dict[str, Any]:
@@ -77,20 +77,20 @@ def routes(tickets: Tickets, reading: Reading) -> APIRouter:
     async def comment(id: Id, body: CommentIn, request: Request, caller: Worker) -> Response:
         cause = cause_of(request, caller, body)
         ticket = _stream(caller, id)
-        done = await tickets.comment(ticket, body.comment_id, body.visibility, body.text, caller.subject, cause)
+        done = await tickets.comment(ticket, body.comment_id, body.visibility, body.text, caller, cause)
         return answer(done)
 
     @router.post("/{id}:assign")
     async def assign(id: Id, body: AssignIn, request: Request, caller: Worker) -> Response:
         cause, seen = cause_of(request, caller, body), if_match(request)
-        return answer(await tickets.assign(_stream(caller, id), body.agent, body.team, cause, seen))
+        return answer(await tickets.assign(_stream(caller, id), body.agent, body.team, caller, cause, seen))
 
     @router.post("/{id}:status")
     async def status(id: Id, body: StatusIn, request: Request, caller: Worker) -> Response:
         """Move it; with If-Match, 412 when it is no longer at that version (TK-6)."""
         cause, seen = cause_of(request, caller, body), if_match(request)
         ticket = _stream(caller, id)
-        return answer(await tickets.change_status(ticket, body.status, body.reason, caller.subject, cause, seen))
+        return answer(await tickets.change_status(ticket, body.status, body.reason, caller, cause, seen))
 
     return router
 

@@ -64,22 +64,28 @@ class Tickets:
         return await self.tickets.execute(StreamId(tenant, f"ticket-{ticket}"), command, cause)
 
     async def comment(
-        self, ticket: StreamId, comment_id: str, visibility: Visibility, text: str, author: str, cause: Cause
+        self, ticket: StreamId, comment_id: str, visibility: Visibility, text: str, caller: Principal, cause: Cause
     ) -> Answer:
         known = await self.known(ticket)
+        check_worker(caller, known)
         body = await self._sealed(ticket.tenant, known.customer_ref, COMMENT, text)
-        return await self.tickets.execute(ticket, CommentTicket(comment_id, visibility, body, author), cause)
+        return await self.tickets.execute(ticket, CommentTicket(comment_id, visibility, body, caller.subject), cause)
 
-    async def assign(self, ticket: StreamId, agent: str, team: str, cause: Cause, expect: int | None) -> Answer:
-        await self.known(ticket)
+    async def assign(
+        self, ticket: StreamId, agent: str, team: str, caller: Principal, cause: Cause, expect: int | None
+    ) -> Answer:
+        """An agent may also take a ticket that nobody has."""
+        known = await self.known(ticket)
+        if known.agent or agent != caller.subject:
+            check_worker(caller, known)
         return await self.tickets.execute(ticket, AssignTicket(agent, team), cause, expect=expect)
 
     async def change_status(
-        self, ticket: StreamId, to: Status, reason: str, by: str, cause: Cause, expect: int | None
+        self, ticket: StreamId, to: Status, reason: str, caller: Principal, cause: Cause, expect: int | None
     ) -> Answer:
         """``expect`` is the version that the caller saw (TK-6): raises ``VersionConflict`` when another one stands."""
-        await self.known(ticket)
-        return await self.tickets.execute(ticket, ChangeStatus(to, by, reason), cause, expect=expect)
+        check_worker(caller, await self.known(ticket))
+        return await self.tickets.execute(ticket, ChangeStatus(to, caller.subject, reason), cause, expect=expect)
 
     async def known(self, ticket: StreamId) -> Known:
         """Raises ``NotFound`` for a ticket that was never opened, or of another tenant."""
@@ -100,3 +106,15 @@ class Tickets:
 
     async def _sealed(self, tenant: str, customer_ref: str, field: str, text: str) -> SealedText:
         return await self.sealer.seal(tenant, customer_ref, field, text.encode())
+
+
+def check_worker(caller: Principal, known: Known) -> None:
+    """Raises ``Forbidden`` unless ``caller`` may read the ticket and act on it."""
+    if not works_on(caller, known.opened_by, known.agent, known.team):
+        raise Forbidden("NOT_YOUR_TICKET")
+
+
+def works_on(caller: Principal, opened_by: str, agent: str, team: str) -> bool:
+    """Whoever opened it, whoever has it, and supervisors: of its team once it has one."""
+    led = caller.has("supervisor") and (not team or team in caller.teams)
+    return led or caller.subject in (agent, opened_by)

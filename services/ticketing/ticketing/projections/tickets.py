@@ -1,4 +1,4 @@
-"""The list of tickets: one row a ticket without any text, newest first by its own key."""
+"""The list of tickets: one row a ticket without any text, in the order of their ids."""
 
 from __future__ import annotations
 

@@ -11,13 +11,14 @@ from contactcenter.ticket.v1.service_pb2_grpc import TicketServiceServicer, add_
 from switchlog.auth.principal import Principal
 from switchlog.decider import Rejected
 from switchlog.envelope import StreamId
+from switchlog.ids import checked_id
 from switchlog.rpc import Servicer, caller
 from switchlog.rpc_commands import answer, caller_of, cause_of, checked, expected
 
 from .. import wire
 from ..app.handlers import Draft, Tickets
 from ..app.reading import Reading
-from ..domain.events import Kind, Status, Visibility
+from ..domain.events import Status, Visibility
 
 WORKERS = ("agent", "supervisor")
 
@@ -34,13 +35,14 @@ class TicketsByRpc(TicketServiceServicer):
 
     async def OpenTicket(self, request: pb.OpenTicketRequest, context: Any) -> pb.OpenTicketResponse:
         who = caller_of(request, *WORKERS)
-        kind = Kind(events.TicketKind.Name(request.kind).removeprefix("TICKET_KIND_").lower()) if request.kind else None
+        if not request.subject:
+            raise Rejected("SUBJECT_MISSING", invalid=True)
         draft = Draft(
             request.subject,
             request.body,
             request.contact,
             request.customer_ref,
-            kind or Kind.QUESTION,
+            wire.read_ticket_kind(request.kind),
             request.priority,
             request.department,
         )
@@ -50,23 +52,24 @@ class TicketsByRpc(TicketServiceServicer):
     async def AssignTicket(self, request: pb.AssignTicketRequest, context: Any) -> pb.AssignTicketResponse:
         who = caller_of(request, *WORKERS)
         ticket = _stream(who, request.ticket)
-        done = await self.tickets.assign(ticket, request.agent, "", cause_of(request, who), expected(request))
+        done = await self.tickets.assign(ticket, request.agent, "", who, cause_of(request, who), expected(request))
         return pb.AssignTicketResponse(answer=answer(done))
 
     async def CommentTicket(self, request: pb.CommentTicketRequest, context: Any) -> pb.CommentTicketResponse:
         who = caller_of(request, *WORKERS)
+        if not request.body:
+            raise Rejected("BODY_MISSING", invalid=True)
         cause = cause_of(request, who)
         public = request.visibility == events.COMMENT_VISIBILITY_PUBLIC
         visibility = Visibility.PUBLIC if public else Visibility.INTERNAL
         ticket = _stream(who, request.ticket)
-        done = await self.tickets.comment(ticket, cause.command_id, visibility, request.body, who.subject, cause)
+        done = await self.tickets.comment(ticket, cause.command_id, visibility, request.body, who, cause)
         return pb.CommentTicketResponse(answer=answer(done))
 
     async def ChangeStatus(self, request: pb.ChangeStatusRequest, context: Any) -> pb.ChangeStatusResponse:
-        try:
-            status = wire.read_status(request.status)
-        except ValueError:
-            raise Rejected("STATUS_NEEDED", invalid=True) from None
+        status = wire.known_status(request.status)
+        if status is None:
+            raise Rejected("STATUS_NEEDED", invalid=True)
         return pb.ChangeStatusResponse(answer=await self._move(request, status))
 
     async def ResolveTicket(self, request: pb.ResolveTicketRequest, context: Any) -> pb.ResolveTicketResponse:
@@ -90,10 +93,15 @@ class TicketsByRpc(TicketServiceServicer):
 
     async def _move(self, request: Any, status: Status) -> Any:
         who = caller_of(request, *WORKERS)
-        reason = getattr(request, "reason", "") or getattr(request, "resolution", "")
+        reason = checked_word(getattr(request, "reason", "") or getattr(request, "resolution", ""))
         ticket, cause = _stream(who, request.ticket), cause_of(request, who)
-        done = await self.tickets.change_status(ticket, status, reason, who.subject, cause, expected(request))
+        done = await self.tickets.change_status(ticket, status, reason, who, cause, expected(request))
         return answer(done)
+
+
+def checked_word(reason: str) -> str:
+    """A reason is an id of configuration: facts hold no person's words in clear. Raises ``Rejected``."""
+    return checked_id(reason, "reason") if reason else ""
 
 
 def _stream(who: Principal, ticket: str) -> StreamId:
