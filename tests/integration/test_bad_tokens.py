@@ -48,6 +48,21 @@ ROUTES: tuple[Call, ...] = (
     ("customers", "POST", "/v1/customers/{customer}:approve-erasure", None),
     ("analytics", "GET", "/v1/queues/{queue}/now", None),
 )
+# role, and what it may not do
+ROLES: tuple[tuple[str, str, str, str, Any], ...] = (
+    ("agent", "routing", "PUT", "/v1/queues/q", {"pool": "front"}),
+    ("supervisor", "routing", "PUT", "/v1/queues/q", {"pool": "front"}),
+    ("admin", "routing", "POST", "/v1/offers/{id}:accept", None),
+    ("agent", "agent_state", "PUT", "/v1/agents/eve", {"name": "Eve", "team": "t", "pool": "front"}),
+    ("agent", "agent_state", "POST", "/v1/agents/ann:force-state", {"state": "ready"}),
+    ("agent", "ingress_chat", "PUT", "/v1/entry-points/q", {"site_key": "site-of-eve", "queue": "q"}),
+    ("supervisor", "ingress_voice", "PUT", "/v1/entry-points/q", {"called": "4001", "queue": "q"}),
+    ("supervisor", "customers", "POST", "/v1/customers/{id}:request-erasure", None),
+    ("agent", "customers", "POST", "/v1/customers/{id}:approve-erasure", None),
+    ("agent", "analytics", "GET", "/v1/queues/help/now", None),
+    ("analyst", "ticketing", "POST", "/v1/tickets", {"customer_ref": "c", "subject": "s"}),
+    ("analyst", "recording", "POST", "/v1/recordings/{id}:play", {}),
+)
 
 
 async def lived(tenant: Tenant) -> tuple[Agent, Visitor, dict[str, str]]:
@@ -116,30 +131,11 @@ async def test_a_tenant_that_is_not_the_tokens_is_refused(tenant: Tenant) -> Non
         assert (answer.status_code, answer.json()["status"]) == (403, 403), answer.text
 
 
-@pytest.mark.parametrize(
-    ("role", "service", "method", "path", "body"),
-    [
-        ("agent", "routing", "PUT", "/v1/queues/q", {"pool": "front"}),
-        ("supervisor", "routing", "PUT", "/v1/queues/q", {"pool": "front"}),
-        ("agent", "agent_state", "PUT", "/v1/agents/eve", {"name": "Eve", "team": "t", "pool": "front"}),
-        ("agent", "agent_state", "POST", "/v1/agents/ann:force-state", {"state": "ready"}),
-        ("agent", "ingress_chat", "PUT", "/v1/entry-points/q", {"site_key": "site-of-eve", "queue": "q"}),
-        ("supervisor", "ingress_voice", "PUT", "/v1/entry-points/q", {"called": "4001", "queue": "q"}),
-        ("supervisor", "customers", "POST", "/v1/customers/{customer}:request-erasure", None),
-        ("agent", "customers", "POST", "/v1/customers/{customer}:approve-erasure", None),
-        ("agent", "analytics", "GET", "/v1/queues/help/now", None),
-        ("analyst", "ticketing", "POST", "/v1/tickets", {"customer_ref": "c", "subject": "s"}),
-        ("analyst", "recording", "POST", "/v1/recordings/{customer}:play", {}),
-        ("admin", "routing", "POST", "/v1/offers/{customer}:accept", None),
-    ],
-)
-async def test_a_wrong_role_is_refused(
-    tenant: Tenant, role: str, service: str, method: str, path: str, body: Any
-) -> None:
+async def test_a_wrong_role_is_refused(tenant: Tenant) -> None:
     """trust, Who may do what: 403"""
-    api = tenant.api("eve", [role])
-    answer = await call(api, (service, method, path, body), {"customer": uuid4().hex})
-    assert answer.status_code == 403, answer.text
+    for role, *route in ROLES:
+        answer = await call(tenant.api("eve", [role]), (*route,), {"id": uuid4().hex})
+        assert answer.status_code == 403, f"{role}: {route}: {answer.text}"
     assert await tenant.log.settled(tenant.id) == []
 
 

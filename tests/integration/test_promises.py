@@ -38,17 +38,10 @@ async def busy(centre: Centre, tenant: Tenant) -> None:
     )
     await ann.ends(visitor.contact)
     await ann.is_in("ready", within_s=20)
-    ticket = await ann.api.done(
-        "ticketing",
-        "/v1/tickets",
-        {"customer_ref": tenant.facts("contact-", "ContactStarted")[0].data.customer_ref, "subject": "s"},
-    )
     await tenant.log.settled(tenant.id)
     await asyncio.gather(
         publish_again(centre, tenant, "ingress_chat", f"contact-{visitor.contact}", 3),
-        publish_again(centre, tenant, "agent_state", "agent-ann", 1),
         publish_again(centre, tenant, "routing", "pool-front", 1),
-        publish_again(centre, tenant, "ticketing", ticket["stream"], 1),
     )
     await tenant.log.settled(tenant.id)
 
