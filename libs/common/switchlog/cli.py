@@ -33,9 +33,10 @@ def command_line(
     settings: Callable[[], T],
     main: Main[T],
 ) -> App:
-    """``run`` (all ``roles``), a command for each role with its sentence, and ``relay [--stream S --tenant T --from N]``.
+    """``run`` (all ``roles``), a command for each role with its sentence, and ``relay [--stream --tenant --from]``.
 
-    ``settings`` reads the environment, ``main(settings, roles)`` runs until asked to stop; ``topics`` as for ``open_kernel``.
+    ``settings`` reads the environment, ``main(settings, roles)`` runs until asked to stop; ``topics`` is
+    ``open_kernel``'s.
     """
     app = App(name=name, help=help)
     app.command(_role(settings, main, frozenset({*roles, "relay"}), "All roles in one process."), name="run")

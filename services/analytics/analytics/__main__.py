@@ -7,7 +7,8 @@ import sys
 
 from switchlog.cli import command_line
 
-from . import printing, wiring
+from . import wiring
+from .adapters import printing
 from .config import settings
 
 app = command_line(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Set
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -41,7 +41,7 @@ from .projections.queues import Queues
 from .rpc.routing import routing_servicer
 
 TOPICS = {"pool": wire.TOPIC}
-ROLES = ("api", "forward", "decide", "project", "relay")
+ROLES = frozenset({"api", "forward", "decide", "project", "relay"})
 FORGET_EVERY_S = 6 * 3600
 
 
@@ -64,7 +64,7 @@ class Service:
 
 async def run(
     settings: Settings,
-    roles: Sequence[str] = ROLES,
+    roles: Set[str] = ROLES,
     *,
     verifier: Verifier | None = None,
     stop: asyncio.Event | None = None,
@@ -215,10 +215,3 @@ def _forgetting(service: Service) -> Callable[[], Awaitable[None]]:
             await asyncio.sleep(FORGET_EVERY_S)
 
     return forget
-
-
-async def relay(settings: Settings, tenant: str, stream: str, first: int) -> None:
-    """One stream published again from version ``first``."""
-    async with open_kernel(settings.kernel, topics=TOPICS) as kernel:
-        await kernel.republish(StreamId(tenant, stream), first)
-        await kernel.drain()

@@ -10,7 +10,7 @@ import httpx2
 from rich.console import Console
 from rich.table import Table
 
-from .app.shown import flattened
+from ..app.shown import flattened
 
 Form = Literal["table", "json", "csv"]
 COLUMNS = ("start", "queue", "offered", "answered", "answered_in_threshold", "abandoned", "flowed_out", "waiting")
