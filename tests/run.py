@@ -23,6 +23,16 @@ PARTS = {
 }
 
 
+# What depends on where events are kept; everything else `make test` has proved once.
+OVER_THE_STORE = (
+    "libs/common/tests/store",
+    "libs/common/tests/write/test_kernel_end_to_end.py",
+    "infra/local/tests/test_cassandra.py",
+    "tests/integration",
+    "tests/faults",
+)
+
+
 def suites() -> dict[str, Path]:
     """What `ONLY=` may name, with the folder of its tests."""
     found = {name: ROOT / path for name, path in PARTS.items()}
@@ -40,7 +50,13 @@ def main() -> int:
     if only:
         return _pytest([suites()[only]], NO_SERVERS, {"STORE": store}, more)
     with _servers(store) as address:
-        return _pytest(list(suites().values()), "" if store == "cassandra" else "not cassandra", address, more)
+        if store == "cassandra":
+            return _pytest(_over_the_store(), "kafka or cassandra", address, more)
+        return _pytest(list(suites().values()), "not cassandra", address, more)
+
+
+def _over_the_store() -> list[Path]:
+    return [*(ROOT / path for path in OVER_THE_STORE), *sorted(ROOT.glob("services/*/tests"))]
 
 
 @contextmanager
