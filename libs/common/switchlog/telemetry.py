@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from opentelemetry import context as otel_context
 from opentelemetry import metrics, trace
 from opentelemetry.metrics import Meter
-from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -23,6 +23,7 @@ from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanK
 from opentelemetry.util.types import AttributeValue
 
 from switchlog.config import KernelSettings
+from switchlog.durations import Durations, Labels, record_before_each_look
 
 __all__ = [
     "Span",
@@ -48,12 +49,9 @@ __all__ = [
 ]
 
 Attributes = Mapping[str, AttributeValue]
-Labels = dict[str, AttributeValue]
 Links = Sequence[SpanContext | str | bytes | None]
 
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
-# Buckets that OpenTelemetry's conventions advise for durations in seconds.
-_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 
 
 def meter(name: str) -> Meter:
@@ -61,18 +59,12 @@ def meter(name: str) -> Meter:
     return metrics.get_meter(name)
 
 
-def _seconds(name: str, description: str) -> metrics.Histogram:
-    return meter("switchlog").create_histogram(
-        name, "s", description, explicit_bucket_boundaries_advisory=list(_SECONDS)
-    )
-
-
-_http_seconds = _seconds("http.server.request.duration", "Duration of HTTP requests answered here.")
-_grpc_server_seconds = _seconds("rpc.server.call.duration", "Duration of gRPC calls answered here.")
-_grpc_client_seconds = _seconds("rpc.client.call.duration", "Duration of gRPC calls made from here.")
-_append_seconds = _seconds("switchlog.store.append.duration", "Duration of conditional appends to the event store.")
-_publish_seconds = _seconds("messaging.client.operation.duration", "Duration of sending a batch until acknowledged.")
-_process_seconds = _seconds("messaging.process.duration", "Duration of handling one record or batch.")
+_http_seconds = Durations("http.server.request.duration", "Duration of HTTP requests answered here.")
+_grpc_server_seconds = Durations("rpc.server.call.duration", "Duration of gRPC calls answered here.")
+_grpc_client_seconds = Durations("rpc.client.call.duration", "Duration of gRPC calls made from here.")
+_append_seconds = Durations("switchlog.store.append.duration", "Duration of conditional appends to the event store.")
+_publish_seconds = Durations("messaging.client.operation.duration", "Duration of sending a batch until acknowledged.")
+_process_seconds = Durations("messaging.process.duration", "Duration of handling one record or batch.")
 _socket_messages = meter("switchlog").create_counter(
     "switchlog.websocket.messages", "{message}", "Messages received from WebSocket clients."
 )
@@ -139,7 +131,9 @@ def _start_metrics(resource: Resource, endpoint: str) -> None:
 
         exporter = OTLPMetricExporter(endpoint=f"{endpoint.rstrip('/')}/v1/metrics", timeout=5)
         readers.append(PeriodicExportingMetricReader(exporter, export_interval_millis=15_000))
-    _meters = MeterProvider(readers, resource=resource, shutdown_on_exit=False)
+    # no exemplars: kept durations are recorded in somebody else's span
+    _meters = MeterProvider(readers, resource, shutdown_on_exit=False, exemplar_filter=AlwaysOffExemplarFilter())
+    record_before_each_look(_meters)
     metrics.set_meter_provider(_meters)
 
 
@@ -265,7 +259,7 @@ class _Timed:
 
     __slots__ = ("_histogram", "_labels", "_started")
 
-    def __init__(self, histogram: metrics.Histogram, labels: Labels) -> None:
+    def __init__(self, histogram: Durations, labels: Labels) -> None:
         self._histogram, self._labels = histogram, labels
 
     def __enter__(self) -> Span:
@@ -279,7 +273,7 @@ class _Timed:
 
 
 def _leaf(
-    name: str, kind: SpanKind, histogram: metrics.Histogram, labels: Labels, more: Attributes, links: Links
+    name: str, kind: SpanKind, histogram: Durations, labels: Labels, more: Attributes, links: Links
 ) -> AbstractContextManager[Span]:
     """A timed span whose id nobody hands on: where nothing is recorded there is only the time."""
     timed = _Timed(histogram, labels)

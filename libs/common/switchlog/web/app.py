@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse, Response
+from fastapi.telemetry import TelemetryConfig
 from starlette.requests import Request
 
 from switchlog.auth.verifier import Verifier
@@ -18,6 +19,9 @@ from switchlog.web import problems
 from switchlog.web.docs import docs_page
 from switchlog.web.door import API_CSP, Door
 from switchlog.web.sockets import Sockets
+
+# The door traces and counts requests; the framework would do it once more, and tell the texts of exceptions.
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
 
 def create_app(
@@ -38,7 +42,7 @@ def create_app(
     ``body_limits``: path prefix -> bytes (``None``: no limit) for routes that stream their body; else it is 1 MiB.
     ``cors_origins``: none unless given. ``app.state`` holds ``verifier``, ``health``, ``rate_limits`` and ``sockets``.
     """
-    app = FastAPI(title=title, version=version, docs_url=None, redoc_url=None)
+    app = FastAPI(title=title, version=version, docs_url=None, redoc_url=None, telemetry=NO_TELEMETRY)
     app.state.verifier = verifier
     app.state.health = Health(ready)
     app.state.settings = settings
