@@ -14,7 +14,7 @@ from switchlog.bus.record import Received
 from switchlog.envelope import Codec
 
 from .app.ports import Line, SealedText
-from .app.reactions import LegBegan, LegEnded
+from .app.reactions import LegBegan, LegEnded, Over
 from .domain import events as domain
 from .domain.events import RecordingEvent
 
@@ -53,7 +53,7 @@ def read(message: Message) -> RecordingEvent | None:
 CODEC: Codec[RecordingEvent] = Codec("recording", TOPIC, pb.RecordingEvent, write, read)
 
 
-def read_contact(received: Received) -> str | Line | LegBegan | LegEnded | None:
+def read_contact(received: Received) -> str | Line | LegBegan | LegEnded | Over | None:
     """What matters here of a contact's fact: the customer's reference, a message, or a chat leg's beginning or end."""
     event = received.parse(contact_pb.ContactEvent)
     contact = event.meta.stream.removeprefix("contact-")
@@ -67,9 +67,11 @@ def read_contact(received: Received) -> str | Line | LegBegan | LegEnded | None:
             return _line(event.message_sent, received.version, at_ms, "agent", "MessageSent.body")
         case "agent_connected" if event.agent_connected.channel == CHANNEL_CHAT:
             began = event.agent_connected
-            return LegBegan(contact, began.leg, began.queue, began.pool, began.agent, began.team)
+            return LegBegan(contact, began.leg, began.queue, began.pool, began.agent, began.team, at_ms)
         case "agent_disconnected" if event.agent_disconnected.channel == CHANNEL_CHAT:
             return LegEnded(contact, event.agent_disconnected.leg, at_ms)
+        case "contact_ended":
+            return Over()
         case _:
             return None
 
@@ -164,6 +166,7 @@ def _line(
     fact: contact_pb.MessageReceived | contact_pb.MessageSent, version: int, at_ms: int, side: str, field: str
 ) -> Line:
     body = SealedText(fact.body.key_id, fact.body.nonce, fact.body.ciphertext) if fact.HasField("body") else None
-    kind = contact_pb.MessageKind.Name(fact.kind).removeprefix("MESSAGE_KIND_").lower()
+    named = contact_pb.MessageKind.DESCRIPTOR.values_by_number.get(fact.kind)
+    kind = named.name.removeprefix("MESSAGE_KIND_").lower() if named else "unspecified"
     sender = fact.agent if side == "agent" else ""
     return Line(version, fact.leg, fact.message_id, side, sender, kind, at_ms, field, body, fact.attachment_ref)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Set
 from contextlib import AsyncExitStack
 
 from contactcenter.customer.v1.service_pb2_grpc import CustomerServiceStub
 from switchlog import rpc, runtime
-from switchlog.auth.verifier import verifier_from
+from switchlog.auth.verifier import Verifier, verifier_from
 from switchlog.bus.erasures import ERASURES, forgetting
 from switchlog.bus.tail import Tail
 from switchlog.kernel import open_kernel
@@ -31,7 +32,12 @@ TOPICS = {"recording": wire.TOPIC}
 ROLES = frozenset({"api", "react", "project", "relay"})
 
 
-async def run(settings: Settings, roles: Set[str] = ROLES) -> None:
+async def run(
+    settings: Settings,
+    roles: Set[str] = ROLES,
+    verifier: Verifier | None = None,
+    stop: asyncio.Event | None = None,
+) -> None:
     """The ``roles`` in one process, until asked to stop."""
     async with AsyncExitStack() as stack:
         kernel = await stack.enter_async_context(open_kernel(settings.kernel, topics=TOPICS))
@@ -61,7 +67,7 @@ async def run(settings: Settings, roles: Set[str] = ROLES) -> None:
         app = create_app(
             SERVICE,
             routers=[recordings_api.routes(recordings, view)],
-            verifier=verifier_from(settings.kernel),
+            verifier=verifier or verifier_from(settings.kernel),
             settings=settings.kernel,
             ready=kernel.ready,
         )
@@ -71,4 +77,5 @@ async def run(settings: Settings, roles: Set[str] = ROLES) -> None:
             servicers=[recording_servicer(recordings), kernel.event_log()] if api else [],
             tasks=[("erasures", forget.run), *(task for role in tasks.keys() & roles for task in tasks[role])],
             drain=[kernel.drain],
+            stop=stop,
         )

@@ -69,8 +69,33 @@ async def test_what_was_said_before_the_first_leg_belongs_to_it() -> None:
     for version, leg in ((2, 0), (4, 1), (9, 2)):
         for _ in range(2):  # the second delivery is boring
             await view.said(CONTACT, await line(sealer, version, leg, "x"))
+    for leg, version in ((1, 5), (2, 8)):
+        await view.began("acme", "c1", leg, 1000 * leg, version)
     assert [one.version for one in await view.of_leg("acme", "c1", 1)] == [2, 4]
     assert [one.version for one in await view.of_leg("acme", "c1", 2)] == [9]
+
+
+async def test_what_was_said_in_a_leg_that_no_agent_had_belongs_to_the_next() -> None:
+    """RT-5: overflowed while waiting; each message stands in one transcript, once."""
+    sealer, view = SealerOf(keys_of(os.urandom(32))), LinesView(MemoryStore().views)
+    for version, leg in ((2, 0), (4, 1), (6, 2), (9, 3), (12, 4)):
+        await view.said(CONTACT, await line(sealer, version, leg, "x"))
+    await view.began("acme", "c1", 2, 2000, 7)
+    await view.began("acme", "c1", 4, 4000, 11)
+    found = {leg: [one.version for one in await view.of_leg("acme", "c1", leg)] for leg in (2, 4)}
+    assert found == {2: [2, 4, 6], 4: [9, 12]}
+    await view.forget(CONTACT)
+    assert await view.of_leg("acme", "c1", 4) == []
+
+
+async def test_a_damaged_text_does_not_cost_the_transcript() -> None:
+    sealer, other = SealerOf(keys_of(b"a" * 32)), SealerOf(keys_of(b"b" * 32))
+    objects = StoredObjects(MemoryObjects())
+    lines = [await line(other, 2, 1, "lost"), await line(sealer, 4, 1, "hello")]
+    command = await transcripts.store("acme", LEG, lines, 0, sealer, objects)
+    stored = Stored(LEG, command.sha256, command.object, command.key_id, command.nonce, 0, command.messages)
+    shown = await transcripts.read("acme", stored, sealer, objects)
+    assert [(one.get("unreadable"), one.get("text")) for one in shown] == [(True, None), (None, "hello")]
 
 
 async def test_whose_contact_it_is_comes_from_its_first_fact() -> None:

@@ -51,9 +51,10 @@ class Recordings:
 
     async def delete(self, recording: StreamId, by: str, cause: Cause) -> Answer:
         """The fact first, then the object: a crash between leaves an object that the next call removes."""
-        state = await self._known(recording)
+        await self._known(recording)
         answer = await self.recordings.execute(recording, DeleteRecording("by_hand", by), cause)
-        if isinstance(state, Stored):
+        state = await self._known(recording)
+        if isinstance(state, Stored | Deleted) and state.object:
             await self.objects.delete(state.object)
         return answer
 

@@ -38,8 +38,16 @@ class Lines(Protocol):
         """The reference; raises ``NotFound``."""
         ...
 
+    async def began(self, tenant: str, contact: str, leg: int, at_ms: int, version: int) -> None:
+        """Leg ``leg`` has an agent since ``at_ms``."""
+        ...
+
+    async def began_at(self, tenant: str, contact: str, leg: int) -> int | None:
+        """Epoch milliseconds; ``None`` when its beginning was not seen."""
+        ...
+
     async def of_leg(self, tenant: str, contact: str, leg: int) -> list[Line]:
-        """In order; what came before the first leg belongs to it."""
+        """In order; what was said while nobody had the contact belongs to the leg that an agent takes next."""
         ...
 
 

@@ -12,7 +12,8 @@ from switchlog.log import get_logger
 from switchlog.seal import Erased
 from switchlog.writer import Writer
 
-from ..domain.commands import RecordingCommand, StartRecording
+from ..domain.commands import DeleteRecording, RecordingCommand, StartRecording
+from ..domain.decide import ERASURE
 from ..domain.events import RecordingEvent
 from ..domain.state import RecordingState, Running
 from . import transcripts
@@ -31,6 +32,7 @@ class LegBegan:
     pool: str
     agent: str
     team: str
+    at_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,11 @@ class LegEnded:
     contact: str
     leg: int
     at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """The contact has ended, all its legs before."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,7 @@ class Reactions:
         stream = recording_of(tenant, fact.contact, fact.leg)
         customer_ref = await self.lines.customer(tenant, fact.contact)
         name = stream.name.removeprefix("recording-")
+        await self.lines.began(tenant, fact.contact, fact.leg, fact.at_ms, received.version)
         side = (fact.contact, fact.leg, fact.queue, fact.pool, fact.agent, fact.team)
         await reaction(self.recordings, stream, StartRecording(name, *side, customer_ref), received, "when_leg_began")
 
@@ -64,14 +72,16 @@ class Reactions:
         if received.replayed or not isinstance(folded.state, Running):
             return
         lines = await self.lines.of_leg(stream.tenant, fact.contact, fact.leg)
-        duration_ms = max(0, fact.at_ms - folded.recorded_at)
+        began_at = await self.lines.began_at(stream.tenant, fact.contact, fact.leg)
+        duration_ms = max(0, fact.at_ms - (began_at or fact.at_ms))
+        command: RecordingCommand
         try:
             command = await transcripts.store(
                 stream.tenant, folded.state.leg, lines, duration_ms, self.sealer, self.objects
             )
         except Erased:
             log.info("transcript_of_erased_customer_not_kept", recording=stream.name)
-            return
+            command = DeleteRecording(ERASURE, "")
         await reaction(self.recordings, stream, command, received, "when_leg_ended")
 
 

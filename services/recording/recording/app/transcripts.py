@@ -47,5 +47,12 @@ async def _said(tenant: str, customer_ref: str, line: Line, sealer: Sealer) -> d
     shown |= {"sender": line.sender} if line.sender else {}
     shown |= {"attachment": line.attachment_ref} if line.attachment_ref else {}
     if line.body is not None:
-        shown["text"] = (await sealer.open(tenant, customer_ref, line.field, line.body)).decode()
+        shown |= await _text(tenant, customer_ref, line.field, line.body, sealer)
     return shown
+
+
+async def _text(tenant: str, customer_ref: str, field: str, body: SealedText, sealer: Sealer) -> dict[str, Any]:
+    try:
+        return {"text": (await sealer.open(tenant, customer_ref, field, body)).decode(errors="replace")}
+    except Poison:  # one damaged text must not cost the whole transcript
+        return {"unreadable": True}

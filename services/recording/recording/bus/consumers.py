@@ -9,7 +9,7 @@ from switchlog.bus.record import Received
 from switchlog.envelope import Codec
 
 from ..app.ports import Line
-from ..app.reactions import LegBegan, LegEnded, Reactions
+from ..app.reactions import LegBegan, LegEnded, Over, Reactions
 from ..domain.events import RecordingEvent
 from ..projections.lines import LinesView
 from ..projections.recordings import RecordingsView
@@ -19,7 +19,7 @@ GROUP_RECORDINGS = "recording-projections"
 
 
 def contacts_handler(
-    lines: LinesView, reactions: Reactions, read: Callable[[Received], str | Line | LegBegan | LegEnded | None]
+    lines: LinesView, reactions: Reactions, read: Callable[[Received], str | Line | LegBegan | LegEnded | Over | None]
 ) -> Handler:
     """A contact's facts in their order: its messages are kept before its leg's end asks for them."""
 
@@ -33,6 +33,8 @@ def contacts_handler(
                 await reactions.when_leg_began(began, received)
             case LegEnded() as ended:
                 await reactions.when_leg_ended(ended, received)
+            case Over():
+                await lines.forget(received.stream)
             case None:
                 return
 

@@ -28,6 +28,8 @@ from .events import (
 )
 from .state import Deleted, Leg, RecordingState, Running, Stored, Unknown
 
+ERASURE = "erasure"
+
 
 def decide(command: RecordingCommand, state: RecordingState, now: int) -> Sequence[RecordingEvent]:
     """The facts that ``command`` causes; ``[]`` when it is already true; raises ``Rejected``."""
@@ -72,7 +74,7 @@ def evolve(state: RecordingState, event: RecordingEvent) -> RecordingState:
             held = _held(state)
             return replace(held, holds=held.holds - {hold_id})
         case RecordingDeleted():
-            return Deleted(_held(state).leg)
+            return Deleted(_held(state).leg, state.object if isinstance(state, Stored) else "")
         case RecordingPlayed():
             return state
         case _:
@@ -86,6 +88,8 @@ def _deleted(command: DeleteRecording, state: RecordingState) -> Sequence[Record
         case Stored(holds=holds) if holds:
             raise Rejected("ON_HOLD", "lift its holds first")
         case Stored(leg):
+            return [RecordingDeleted(leg.recording, command.rule, command.by)]
+        case Running(leg) if command.rule == ERASURE:  # nothing can be kept any more, hold or not
             return [RecordingDeleted(leg.recording, command.rule, command.by)]
         case _:
             raise Rejected("NOT_STORED")

@@ -43,7 +43,10 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
+    """``object`` is what a crash may have left behind."""
+
     leg: Leg
+    object: str = ""
 
 
 RecordingState = Unknown | Running | Stored | Deleted

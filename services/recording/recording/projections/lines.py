@@ -8,12 +8,13 @@ import msgspec
 
 from switchlog.envelope import StreamId
 from switchlog.errors import NotFound
-from switchlog.store import ViewStore
+from switchlog.store import ViewRow, ViewStore
 
 from ..app.ports import Line
 
 LINES = "lines"
 CUSTOMERS = "customers_of_contacts"
+LEGS = "legs"
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,33 @@ class LinesView:
             raise NotFound(detail=f"contact-{contact}")
         return row.value.decode()
 
+    async def began(self, tenant: str, contact: str, leg: int, at_ms: int, version: int) -> None:
+        await self.views.put(LEGS, _of(tenant, contact), f"{leg:06d}", str(at_ms).encode(), version)
+
+    async def began_at(self, tenant: str, contact: str, leg: int) -> int | None:
+        row = await self.views.get(LEGS, _of(tenant, contact), f"{leg:06d}")
+        return None if row is None else int(row.value)
+
     async def of_leg(self, tenant: str, contact: str, leg: int) -> list[Line]:
-        """In order; what was said before the first leg belongs to it."""
-        found: list[Line] = []
-        after = ""
-        while rows := await self.views.scan(LINES, f"{tenant}/contact-{contact}", after):
-            found += [msgspec.json.decode(row.value, type=Line) for row in rows]
-            after = rows[-1].key
-        return [line for line in found if max(line.leg, 1) == leg]
+        """In order; each line belongs to the first leg with an agent that is not before it, so to one leg only."""
+        legs = [int(row.key) for row in await self.views.scan(LEGS, _of(tenant, contact))]
+        before = max((one for one in legs if one < leg), default=-1)
+        rows = await self._rows(LINES, _of(tenant, contact))
+        lines = (msgspec.json.decode(row.value, type=Line) for row in rows)
+        return [line for line in lines if before < line.leg <= leg]
+
+    async def forget(self, contact: StreamId) -> None:
+        """The contact is over and its transcripts are made: nothing of it need be kept here."""
+        for view in (LINES, LEGS):
+            for row in await self._rows(view, contact.key):
+                await self.views.delete(view, contact.key, row.key, row.version)
+
+    async def _rows(self, view: str, partition: str) -> list[ViewRow]:
+        found: list[ViewRow] = []
+        while rows := await self.views.scan(view, partition, found[-1].key if found else ""):
+            found += rows
+        return found
+
+
+def _of(tenant: str, contact: str) -> str:
+    return f"{tenant}/contact-{contact}"
