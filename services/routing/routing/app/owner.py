@@ -188,8 +188,9 @@ class Owner:
 
     async def _after(self, news: Sequence[Arrived], rows: Sequence[Row]) -> None:
         """Written after the append and before the commit."""
-        await self._remember({one.item.source: one.item.version for one in news if isinstance(one.item, Observed)})
-        await patiently(partial(self._tools.answers.fold, self.stream, rows))
+        observed = {one.item.source: one.item.version for one in news if isinstance(one.item, Observed)}
+        answers = patiently(partial(self._tools.answers.fold, self.stream, rows))
+        await asyncio.gather(self._remember(observed), answers)  # together they are one commit
 
     async def _remember(self, observed: dict[str, int]) -> None:
         if observed:

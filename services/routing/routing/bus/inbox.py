@@ -27,7 +27,7 @@ from ..app.ports import Arrived, Fenced
 from ..projections.pools import Pools
 
 GROUP = "routing-decide"
-SAVE_EVERY_S = 0.1
+SAVE_EVERY_S = 0.5
 STOP_WITHIN_S = 1.5
 POLL_MS = 1_000
 # A killed owner's pools wait this long for their next one: trust wants a decision within 5 s.

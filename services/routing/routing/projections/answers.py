@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -48,11 +49,9 @@ class Answers:
     async def get(self, tenant: str, command_id: str) -> Answer | None:
         """The answer, if given today or yesterday (UTC)."""
         now = self.clock.now()
-        for at in (now, now - DAY_MS):
-            row = await self.views.get(VIEW, _partition(tenant, at), command_id)
-            if row:
-                return msgspec.json.decode(row.value, type=Answer)
-        return None
+        days = (_partition(tenant, at) for at in (now, now - DAY_MS))
+        found = await asyncio.gather(*(self.views.get(VIEW, day, command_id) for day in days))
+        return next((msgspec.json.decode(row.value, type=Answer) for row in found if row), None)
 
     async def forget(self, tenant: str) -> None:
         """Drop the answers of the days before yesterday that a daily call may still find."""
