@@ -8,10 +8,11 @@ from uuid import uuid4
 
 import pytest
 
+from .centre import STORY
 from .centre.people import Agent
 from .centre.tenant import QUEUE, Tenant
 
-pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = STORY
 
 DEFINE = {"pool": "front", "offer_timeout_s": 20}
 # service, method, path, body, status, reason

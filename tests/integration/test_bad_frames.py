@@ -9,11 +9,12 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from .centre import STORY
 from .centre.api import Api, Listening
 from .centre.people import SUBPROTOCOL, open_visitor_socket
 from .centre.tenant import Tenant
 
-pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = STORY
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from typing import Any
 from uuid import uuid4
 
 import httpx2 as httpx
-import pytest
 
+from .centre import STORY
 from .centre.api import Api
 from .centre.centre import Centre
 from .centre.forgery import forged
@@ -16,7 +16,7 @@ from .centre.people import Agent, Visitor
 from .centre.plan import HOST
 from .centre.tenant import QUEUE, Tenant
 
-pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = STORY
 
 Call = tuple[str, str, str, Any]
 TEXT = {"message_id": "m1", "text": "hello"}

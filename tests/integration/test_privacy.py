@@ -14,13 +14,14 @@ from contactcenter.customer.v1.service_pb2 import GetSubjectKeyRequest
 from contactcenter.customer.v1.service_pb2_grpc import CustomerServiceStub
 from switchlog.testing import eventually
 
+from .centre import STORY
 from .centre.centre import Centre
 from .centre.people import Agent, Visitor
 from .centre.plan import HOST
 from .centre.search import places
 from .centre.tenant import Tenant
 
-pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = STORY
 
 
 @dataclass

@@ -10,18 +10,18 @@ from collections.abc import Iterable
 from typing import Any
 
 import grpc
-import pytest
 
 from contactcenter.bus.v1.event_log_pb2 import ReadStreamRequest
 from contactcenter.bus.v1.event_log_pb2_grpc import EventLogServiceStub
 
-from .centre import kcat
+from .centre import STORY, kcat
 from .centre.centre import Centre
+from .centre.checks import check
 from .centre.log import EVENTS, Fact
 from .centre.plan import HOST, SERVICES
 from .centre.tenant import Tenant
 
-pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = STORY
 
 
 async def busy(centre: Centre, tenant: Tenant) -> None:
@@ -89,28 +89,6 @@ async def test_kcat_reads_the_same(centre: Centre, tenant: Tenant) -> None:
         assert record.headers["ce_specversion"] == b"1.0"
         assert record.headers["ce_type"].decode().endswith(f".{fact.name}")
         assert record.headers["content-type"] == b"application/protobuf"
-
-
-def check(facts: Iterable[Fact]) -> int:
-    """P2, P3 and P5 hold for ``facts`` in the order of their partitions; how many were repeats."""
-    places: dict[str, set[tuple[str, int]]] = defaultdict(set)
-    last: dict[str, int] = defaultdict(int)
-    first_seen: dict[tuple[str, int], Fact] = {}
-    repeats = 0
-    for fact in sorted(facts, key=lambda fact: (fact.topic, fact.partition, fact.offset)):
-        places[fact.key].add((fact.topic, fact.partition))
-        before = first_seen.setdefault((fact.key, fact.version), fact)
-        if before is not fact:
-            repeats += 1
-            assert (before.value, before.headers) == (fact.value, fact.headers), fact
-            continue
-        assert fact.version == last[fact.key] + 1, f"{fact.key}: {last[fact.key]} then {fact.version}"
-        last[fact.key] = fact.version
-        assert fact.key == f"{fact.tenant}/{fact.stream}"
-    assert [key for key, found in places.items() if len(found) > 1] == []
-    ids = [fact.headers["ce_id"] for fact in first_seen.values()]
-    assert len(ids) == len(set(ids))
-    return repeats
 
 
 async def same_as_the_owners_log(centre: Centre, facts: Iterable[Fact]) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
-
 from contactcenter.routing.v1 import events_pb2 as routing_pb
 from switchlog.testing import eventually
 
+from .centre import STORY
 from .centre.log import Fact
 from .centre.people import Agent, Visitor
 from .centre.tenant import QUEUE, Tenant
 
-pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = STORY
 
 
 async def waiting(tenant: Tenant, text: str = "Hello", queue: str = QUEUE) -> Visitor:

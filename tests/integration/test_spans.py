@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
-
 from switchlog.telemetry import context_from
 from switchlog.testing import eventually
 from switchlog.testing.otlp import SeenSpan
 
+from .centre import STORY
 from .centre.centre import Centre
 from .centre.log import Fact
 from .centre.tenant import Tenant
 
-pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = STORY
 
 Key = tuple[str, str]
 # by service: what must have happened on the way, each in a span that can be reached from the visitor's message

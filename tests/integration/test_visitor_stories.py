@@ -11,11 +11,12 @@ import pytest
 
 from switchlog.testing import eventually
 
+from .centre import STORY
 from .centre.api import Api
 from .centre.centre import Centre
 from .centre.tenant import Tenant
 
-pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = STORY
 
 PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489") + b"picture of a face" * 9
 

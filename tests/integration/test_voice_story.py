@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
+from .centre import STORY
 from .centre.centre import Centre
 from .centre.tenant import QUEUE, Tenant
 
-pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = STORY
 
 CALLER = "+8613912345678"
 

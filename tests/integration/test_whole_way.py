@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-
 from switchlog.testing import eventually
 
+from .centre import STORY
 from .centre.api import Api
 from .centre.tenant import QUEUE, Tenant
 
-pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = STORY
 
 
 async def test_a_contact_goes_from_hello_to_wrap_up_and_the_next_one_follows(tenant: Tenant) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 from collections.abc import Iterator
 from typing import NamedTuple
+
+import pytest
 
 from .plan import BOOTSTRAP
 
@@ -24,7 +28,9 @@ class Record(NamedTuple):
 
 
 async def read(topic: str) -> list[Record]:
-    """The whole topic; raises when kcat is not there or fails."""
+    """The whole topic. Without kcat the story is skipped, except where everything must be checked."""
+    if shutil.which("kcat") is None and not os.environ.get("CI"):
+        pytest.skip("kcat is not installed: apt-get install kcat")
     command = ("kcat", "-b", BOOTSTRAP, "-C", "-t", topic, "-o", "beginning", "-e", "-q", "-f", FORMAT)
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE

@@ -6,17 +6,14 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from uuid import uuid4
 
 from switchlog_local import free_ports
-from switchlog_local.demo.plan import SERVICES as ALL
-from switchlog_local.demo.plan import Planned
+from switchlog_local.demo.plan import SERVICES, Planned
 
 HOST = "127.0.0.1"
 ISSUER = "issuer"
-SERVICES = tuple(name for name in ALL if find_spec(name) and find_spec(f"{name}.__main__"))
 BOOTSTRAP = os.environ.get("KAFKA_BOOTSTRAP", f"{HOST}:19092")
 
 
