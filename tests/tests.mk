@@ -3,5 +3,5 @@ bench: setup  ## every benchmark with its ceiling beside it, figures in build/be
 	@ONLY='$(ONLY)' STORE='$(STORE)' PYTHONPATH=tests $(PY) -m benchmarks
 
 .PHONY: faults
-faults: setup  ## kill -9 and outages until every promise is checked, figures in build/faults (STORE=cassandra, KILLS=10 a crash point)
-	@STORE='$(STORE)' KILLS='$(KILLS)' PYTHONPATH=tests $(PY) -m faults
+faults: setup  ## kill -9 and outages, then every promise is checked, figures in build/faults (STORE=cassandra, KILLS=10 a crash point, ONLY=broker)
+	@STORE='$(STORE)' KILLS='$(KILLS)' ONLY='$(ONLY)' PYTHONPATH=tests $(PY) -m faults

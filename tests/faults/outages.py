@@ -24,6 +24,7 @@ DRAINED_WITHIN_S = 20.0
 RECOVERED_WITHIN_S = 10.0
 GRACE_S = 2.0
 QUIET = "quiet"
+ASKED = {"ingress_chat", "agent_state", "ticketing", "routing"}
 
 
 @dataclass
@@ -161,23 +162,24 @@ def _slowest(asked: Sequence[Asked]) -> str:
 
 async def database_away(one: Shift, node: Server, seconds: float) -> Figures:
     """Everything says not now within a second, and goes on within ten once the node is back."""
-    wrong: list[str] = []
-    await asyncio.to_thread(node.kill)
-    gone = now_ms()
-    await asyncio.sleep(seconds)
-    before_start = now_ms()
-    await asyncio.to_thread(node.start)
-    back = now_ms()
-    recovered = await _answers_again(one.book, back)
-    one.outages.append((gone - 1000, now_ms()))
-    during = [asked for asked in one.book.asked if gone + 1000 <= asked.at and asked.at < before_start - 2000]
-    slow = [asked for asked in during if asked.took > WITHIN_S]
-    wrong += [f"{asked.service} {asked.path}: {asked.status} after {asked.took:.1f} s" for asked in slow]
-    wrong += [
-        f"{asked.service}: a 503 without Retry-After" for asked in during if asked.status == 503 > asked.retry_after
-    ]
-    wrong += [f"{asked.service} {asked.path}: {asked.status}" for asked in during if asked.status in (0, 500, 502)]
-    wrong += [] if any(asked.status == 503 for asked in during) else ["nothing was asked during the outage"]
+    async with bystander(one) as by:
+        since = now_ms()
+        await asyncio.to_thread(node.kill)
+        gone = now_ms()
+        await _try_for(by, seconds)
+        before_start = now_ms()
+        await asyncio.to_thread(node.start)
+        back = now_ms()
+        recovered = await _answers_again(by, back)
+        await _leave(one, by)
+    one.outages.append((since, now_ms()))
+    everything = [*one.book.asked, *by.asked]
+    during = [asked for asked in everything if gone <= asked.at and asked.at + 1000 * asked.took <= before_start]
+    wrong = [f"{asked.service} {asked.path}: {asked.status}" for asked in during if asked.status in (0, 500, 502)]
+    wrong += [f"{asked.service}: 503 after {asked.took:.1f} s" for asked in during if asked.took > WITHIN_S]
+    wrong += [f"{asked.service}: no Retry-After" for asked in during if asked.status == 503 and not asked.retry_after]
+    refusing = {asked.service for asked in during if asked.status == 503}
+    wrong += [f"{service} never said not now" for service in ASKED - refusing]
     wrong += [f"recovered after {recovered:.1f} s"] if recovered > RECOVERED_WITHIN_S else []
     figures = await finished("database away", one)
     figures.wrong += wrong[:10]
@@ -186,12 +188,11 @@ async def database_away(one: Shift, node: Server, seconds: float) -> Figures:
     return figures
 
 
-async def _answers_again(book: Book, back: int) -> float:
+async def _answers_again(by: Bystander, back: int) -> float:
     """Seconds until each service that is asked answered something other than not now."""
-    wanted = {"ingress_chat", "agent_state", "routing"}
     while time.time() * 1000 < back + 60_000:
-        fine = {asked.service for asked in book.asked if asked.at > back and 200 <= asked.status < 500}
-        if wanted <= fine:
+        await by.try_all()
+        if {asked.service for asked in by.asked if asked.at > back and 200 <= asked.status < 500} >= ASKED:
             break
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.2)
     return time.time() - back / 1000

@@ -26,6 +26,13 @@ class Servers:
     def bootstrap(self) -> str:
         return self.kafka.address
 
+    def environment(self) -> dict[str, str]:
+        """What leads processes to these servers."""
+        told = {"KAFKA_BOOTSTRAP": self.bootstrap, "STORE": "sqlite"}
+        if self.cassandra is not None:
+            told |= {"STORE": "cassandra", "CASSANDRA_PORT": str(self.cassandra.port)}
+        return told
+
     def store(self) -> StoreSettings:
         """A place that nobody else uses."""
         name = uuid.uuid4().hex[:10]
