@@ -103,7 +103,10 @@ def acknowledged(found: Found, book: Book, streams: dict[str, list[Any]]) -> Non
 
 
 def assignments(found: Found, pool: Sequence[Any], slots: int) -> None:
-    """I3: a leg is assigned once, a contact is with one agent at a time, an agent has what fits."""
+    """I3: a leg is assigned once, a contact is with one agent at a time, an agent has what fits.
+
+    For a load without transfers: a contact counts as with its agent until the work after it is over.
+    """
     legs: set[tuple[str, int]] = set()
     active: dict[str, str] = {}
     load: Counter[str] = Counter()
