@@ -32,7 +32,7 @@ Failing = Literal["park", "halt"]
 POLL_MS = 1_000
 # few enough to be worked off while they are warm: with 2 000 the same work costs half as much again
 POLL_RECORDS = 200
-SAVE_EVERY_S = 0.1
+SAVE_EVERY_S = 0.5  # what a crash repeats, to no effect; a commit costs as much as handling a few records
 # together well below the 10 s that a process has to stop
 GRACE_S = 4.0
 LAST_SAVE_S = 2.0
