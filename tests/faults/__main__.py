@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -31,6 +32,7 @@ def main() -> int:
         return _wrong(f"STORE={store}: sqlite or cassandra")
     if only and only not in parts:
         return _wrong(f"ONLY={only}: one of {' '.join(parts)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("faults: stopped"))  # and stop what was started
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it has much to say about brokers that are away
     began, rounds = time.monotonic(), list[Figures]()
     with servers(store, ROOT / "build" / "faults" / str(os.getpid())) as running:
@@ -100,20 +102,28 @@ async def _owner(running: Servers, kills: int) -> list[Figures]:
 
 
 async def _broker(running: Servers, kills: int) -> list[Figures]:
+    """Stopped, and once more cut off: alive and silent."""
     from . import outages, system
 
-    async with system.shift(AGENTS, VISITORS) as one:
-        await asyncio.sleep(5)
-        return [_said(await outages.broker_away(one, running.kafka, OUTAGE_S))]
+    found = []
+    for outage in (outages.stopped(running.kafka, OUTAGE_S), outages.frozen(running.kafka, OUTAGE_S)):
+        async with system.shift(AGENTS, VISITORS) as one:
+            await asyncio.sleep(5)
+            found.append(_said(await outages.broker_away(one, outage)))
+    return found
 
 
 async def _database(running: Servers, kills: int) -> list[Figures]:
+    """Killed, and once more cut off."""
     from . import outages, system
 
     assert running.cassandra is not None
-    async with system.shift(AGENTS, VISITORS) as one:
-        await asyncio.sleep(5)
-        return [_said(await outages.database_away(one, running.cassandra, OUTAGE_S))]
+    found = []
+    for outage in (outages.killed(running.cassandra, OUTAGE_S), outages.frozen(running.cassandra, OUTAGE_S)):
+        async with system.shift(AGENTS, VISITORS) as one:
+            await asyncio.sleep(5)
+            found.append(_said(await outages.database_away(one, outage)))
+    return found
 
 
 def _said(figures: Figures) -> Figures:

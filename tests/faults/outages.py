@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import uuid4
 
+import httpx2 as httpx
 from integration.centre.people import Agent, Visitor
 from integration.centre.tenant import Tenant
 
@@ -60,8 +61,9 @@ class Bystander:
             self.idler.once("agent_state", "/v1/agents/me:not-ready", reason, uuid4().hex),
             self.taker.once("ticketing", "/v1/tickets", ticket, uuid4().hex),
             self.accept(),
+            return_exceptions=True,  # written down as such
         )
-        if begun.status_code == 201:
+        if isinstance(begun, httpx.Response) and begun.status_code == 201:
             self.contacts.add(begun.json()["contact_id"])
 
 
@@ -86,27 +88,49 @@ async def bystander(one: Shift) -> AsyncIterator[Bystander]:
         await visitor.socket.close()
 
 
-async def broker_away(one: Shift, broker: Server, seconds: float) -> Figures:
+@dataclass(frozen=True)
+class Outage:
+    """How a server goes and how it comes back; a frozen one keeps its connections and is silent."""
+
+    name: str
+    begin: Callable[[], None]
+    end: Callable[[], None]
+    seconds: float
+
+
+def stopped(server: Server, seconds: float) -> Outage:
+    return Outage(f"{server.name} stopped", server.stop, server.start, seconds)
+
+
+def killed(server: Server, seconds: float) -> Outage:
+    return Outage(f"{server.name} killed", server.kill, server.start, seconds)
+
+
+def frozen(server: Server, seconds: float) -> Outage:
+    return Outage(f"{server.name} frozen", server.freeze, server.thaw, seconds)
+
+
+async def broker_away(one: Shift, outage: Outage) -> Figures:
     """Streams go on, pools say not now; the backlog drains, and no offer has expired because of it."""
     wrong: list[str] = []
     async with bystander(one) as by:
         since = now_ms()
-        await asyncio.to_thread(broker.stop)
-        stopped = now_ms()
-        await _try_for(by, seconds)
+        await asyncio.to_thread(outage.begin)
+        gone = now_ms()
+        await _try_for(by, outage.seconds)
         before_start = now_ms()
-        await asyncio.to_thread(broker.start)
+        await asyncio.to_thread(outage.end)
         back = now_ms()
         drained = await _drained(one)
-        wrong += _told(by.asked, stopped, before_start)
+        wrong += _told(by.asked, gone, before_start)
         taken = await _eventually_taken(by, wrong)
         one.outages.append((since, now_ms() if taken is None else back + int(1000 * max(drained, taken))))
         await _leave(one, by)
     wrong += [f"the backlog took {drained:.1f} s"] if drained > DRAINED_WITHIN_S else []
-    figures = await finished("broker away", one)
+    figures = await finished(outage.name, one)
     figures.wrong += wrong
     figures.contradictions += len(wrong)
-    figures.note += f"{seconds:.0f} s away, drained after {drained:.1f} s, " + _slowest(by.asked)
+    figures.note += f"{outage.seconds:.0f} s away, drained after {drained:.1f} s, " + _slowest(by.asked)
     return figures
 
 
@@ -130,7 +154,9 @@ def _told(asked: Sequence[Asked], since: int, until: int) -> list[str]:
     during = [one for one in asked if since <= one.at and one.at + 1000 * one.took <= until]
     pool = [one for one in during if one.service == "routing"]
     others = [one for one in during if one.service != "routing"]
-    wrong = [f"{one.service} {one.path}: {one.status} after {one.took:.1f} s" for one in others if one.status >= 500]
+    wrong = [
+        f"{one.service} {one.path}: {one.status} after {one.took:.1f} s" for one in others if not 0 < one.status < 500
+    ]
     wrong += [f"pool command: {one.status}" for one in pool if one.status != 503 or not one.retry_after]
     wrong += [f"pool command: 503 after {one.took:.1f} s" for one in pool if one.took > WITHIN_S]
     return wrong if pool and others else [*wrong, "nothing was asked during the outage"]
@@ -160,15 +186,15 @@ def _slowest(asked: Sequence[Asked]) -> str:
     return f"{len(refusals)} times 503, the slowest after {max(refusals, default=0):.2f} s"
 
 
-async def database_away(one: Shift, node: Server, seconds: float) -> Figures:
+async def database_away(one: Shift, outage: Outage) -> Figures:
     """Everything says not now within a second, and goes on within ten once the node is back."""
     async with bystander(one) as by:
         since = now_ms()
-        await asyncio.to_thread(node.kill)
+        await asyncio.to_thread(outage.begin)
         gone = now_ms()
-        await _try_for(by, seconds)
+        await _try_for(by, outage.seconds)
         before_start = now_ms()
-        await asyncio.to_thread(node.start)
+        await asyncio.to_thread(outage.end)
         back = now_ms()
         recovered = await _answers_again(by, back)
         await _leave(one, by)
@@ -181,7 +207,7 @@ async def database_away(one: Shift, node: Server, seconds: float) -> Figures:
     refusing = {asked.service for asked in during if asked.status == 503}
     wrong += [f"{service} never said not now" for service in ASKED - refusing]
     wrong += [f"recovered after {recovered:.1f} s"] if recovered > RECOVERED_WITHIN_S else []
-    figures = await finished("database away", one)
+    figures = await finished(outage.name, one)
     figures.wrong += wrong[:10]
     figures.contradictions += len(wrong)
     figures.note += f"{(before_start - gone) / 1000:.0f} s away, back after {recovered:.1f} s, " + _slowest(during)

@@ -17,6 +17,7 @@ from typing import Any
 from integration.centre.centre import Centre, open_centre
 from integration.centre.tenant import POOL, Tenant
 
+from switchlog.store import Store
 from switchlog.store.opening import open_store
 from switchlog.store.settings import StoreSettings
 from switchlog.testing import eventually
@@ -46,6 +47,7 @@ class Shift:
     kills: int = 0
     owner_killed_at: list[int] = field(default_factory=list)
     outages: list[tuple[int, int]] = field(default_factory=list)
+    stores: dict[str, Store] = field(default_factory=dict)
 
     @property
     def book(self) -> Book:
@@ -101,10 +103,13 @@ async def shift(agents: int, visitors: int) -> AsyncIterator[Shift]:
             stranger = Person(centre.plan, centre.http, book)
             crowd = Crowd(book, people, lambda: Visitor(stranger, tenant.site_key()), visitors)
             crowd.start()
+            one = Shift(centre, tenant, crowd)
             try:
-                yield Shift(centre, tenant, crowd)
+                yield one
             finally:
                 await crowd.stop()
+                for store in one.stores.values():
+                    await store.close()
 
 
 async def _agent(tenant: Tenant, book: Book, n: int) -> Agent:
@@ -167,11 +172,9 @@ async def unpublished(one: Shift, older_than: int | None = None) -> list[str]:
 async def _stored(
     found: Found, one: Shift, service: str, streams: dict[str, list[Any]], older_than: int | None = None
 ) -> int:
-    store = await open_store(_store(one), service)
-    try:
-        return await invariants.stored(found, one.tenant.id, store, streams, older_than)
-    finally:
-        await store.close()
+    if service not in one.stores:
+        one.stores[service] = await open_store(_store(one), service)
+    return await invariants.stored(found, one.tenant.id, one.stores[service], streams, older_than)
 
 
 def _store(one: Shift) -> StoreSettings:
