@@ -11,6 +11,7 @@ from switchlog.errors import NotFound
 from switchlog.ids import derived
 from switchlog.writer import Answer, Writer
 
+from .. import metrics
 from ..domain.commands import (
     ContactCommand,
     EndByAgent,
@@ -59,7 +60,10 @@ class Chats:
         self.sealer.expect(door.tenant, customer_ref)
         stream = StreamId(door.tenant, f"contact-{derived(cause.command_id)}")
         command = StartContact(door.id, customer_ref, locale, tuple(sorted(attributes)))
-        return await self.contacts.execute(stream, command, cause)
+        answer = await self.contacts.execute(stream, command, cause)
+        if not answer.repeated:
+            metrics.started.add(1, {"entry_point": door.id})
+        return answer
 
     async def receive(self, contact: StreamId, draft: Draft, cause: Cause) -> Answer:
         """A message of the visitor; the first one queues the contact."""
@@ -72,7 +76,7 @@ class Chats:
         # a queue that has closed since takes no new contacts, those that wait in it go on
         place = await self._first_place(contact, state.contact) if isinstance(state, Greeting) else NOWHERE
         message = await self._sealed(contact, state.contact.customer_ref, RECEIVED_BODY, draft)
-        return await self.contacts.execute(contact, ReceiveMessage(message, place), cause)
+        return _counted(await self.contacts.execute(contact, ReceiveMessage(message, place), cause), "visitor")
 
     async def send(self, contact: StreamId, draft: Draft, agent: str, cause: Cause) -> Answer:
         """A message of the connected agent."""
@@ -81,7 +85,7 @@ class Chats:
             message = Message(draft.message_id, draft.kind)
         else:
             message = await self._sealed(contact, state.contact.customer_ref, SENT_BODY, draft)
-        return await self.contacts.execute(contact, SendMessage(message, agent), cause)
+        return _counted(await self.contacts.execute(contact, SendMessage(message, agent), cause), "agent")
 
     async def transfer(self, contact: StreamId, agent: str, queue: str, cause: Cause) -> Answer:
         """A blind transfer to ``queue``."""
@@ -120,3 +124,9 @@ class Chats:
         if draft.text:
             body = await self.sealer.seal(contact.tenant, customer_ref, field, draft.text.encode())
         return Message(draft.message_id, draft.kind, body, draft.attachment_ref)
+
+
+def _counted(answer: Answer, side: str) -> Answer:
+    if not answer.repeated:
+        metrics.messages.add(1, {"side": side})
+    return answer
