@@ -127,6 +127,23 @@ async def test_the_longest_idle_of_those_who_have_the_skill_is_offered_first(ten
     assert {fact.data.policy for fact in offered} == {"longest-idle@1"}
 
 
+async def test_an_agent_who_opens_a_new_socket_finds_offers_and_contacts_as_they_are(tenant: Tenant) -> None:
+    """trust, Faults: offers re-sent from state"""
+    await tenant.queue()
+    ann = await tenant.agent("ann", capacity=[{"channel": "chat", "slots": 2}])
+    first, second = await waiting(tenant, "first"), await waiting(tenant, "second")
+    await ann.takes(first.contact)
+    offer = await ann.offer(second.contact)
+    await ann.desk.cut()
+    ann.desk = await ann.api.socket("agent_state", "/v1/agents/me/ws")
+    snapshot = (await ann.desk.until("snapshot"))["data"]
+    assert [one["offer_id"] for one in snapshot["offers"]] == [offer["offer_id"]]
+    assert [(one["contact"], one["state"]) for one in snapshot["contacts"]] == [(first.contact, "assigned")]
+    await ann.accepts(offer["offer_id"])
+    await ann.contact_is(second.contact, "assigned")
+    await ann.desk.until("offer_gone", lambda frame: frame["data"]["offer_id"] == offer["offer_id"])
+
+
 async def test_one_agent_never_has_more_than_fits(tenant: Tenant) -> None:
     """RT-1, I3"""
     await tenant.queue()
