@@ -54,6 +54,6 @@ async def open_sqlite(file: Path, timers_of: TimersOf = no_timers, clock: Clock 
 
 def _connect_all(file: Path) -> list[sqlite3.Connection]:
     file.parent.mkdir(parents=True, exist_ok=True)
-    connections = [connect(file) for _ in range(1 + READERS)]
+    connections = [connect(file) for _ in range(2 + READERS)]
     schema.create(connections[0])
     return connections

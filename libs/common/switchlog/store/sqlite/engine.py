@@ -1,11 +1,11 @@
-"""SQLite behind asyncio: one thread that commits all waiting writes together, and a few for short reads."""
+"""SQLite behind asyncio: one thread that commits all waiting writes together, a few for reads that take their time."""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,8 @@ Work = Callable[[sqlite3.Connection], T]
 MAX_JOBS_A_COMMIT = 512
 BUSY_TIMEOUT_S = 5.0
 READERS = 2
+# Rows that are read at a glance.
+FEW = 100
 
 
 @dataclass(slots=True)
@@ -137,17 +139,31 @@ class Writer:
 
 
 class Readers:
-    """Short reads on connections of their own; a write-ahead log lets them run beside the writer."""
+    """Reads on connections of their own; a write-ahead log lets them run beside the writer.
 
-    def __init__(self, connections: Iterable[sqlite3.Connection]) -> None:
+    The first connection is for a ``glance``, each other one has a thread.
+    """
+
+    def __init__(self, connections: Sequence[sqlite3.Connection]) -> None:
+        self._own, *threaded = connections
+        self._own.execute("PRAGMA busy_timeout = 0")
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._closed = False
         self._threads = [
             threading.Thread(target=self._run, args=(connection,), name="sqlite-reader", daemon=True)
-            for connection in connections
+            for connection in threaded
         ]
         for thread in self._threads:
             thread.start()
+
+    async def glance(self, work: Work[T]) -> T:
+        """A read of few rows, here and now: the way to a thread and back takes longer, more so in a busy process."""
+        if self._closed:
+            raise NotNow("STORE_CLOSED")
+        try:
+            return work(self._own)
+        except sqlite3.OperationalError:  # locked for a moment, or a disk that fails: a thread has time to find out
+            return await self.do(work)
 
     async def do(self, work: Work[T]) -> T:
         """What ``work`` reads; raises ``NotNow`` when the file cannot be read now."""
@@ -163,6 +179,7 @@ class Readers:
             self._jobs.put(None)
         for thread in self._threads:
             await asyncio.to_thread(thread.join)
+        self._own.close()
 
     def _run(self, connection: sqlite3.Connection) -> None:
         while job := self._jobs.get():

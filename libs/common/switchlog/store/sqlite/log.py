@@ -10,7 +10,7 @@ from switchlog.envelope import Row, StreamId
 from switchlog.errors import VersionConflict
 from switchlog.store import Pending, TimersOf
 from switchlog.store.rows import COLUMNS, check_batch, from_columns, prefix_range, same_batch, timer_changes, to_columns
-from switchlog.store.sqlite.engine import Readers, Writer
+from switchlog.store.sqlite.engine import FEW, Readers, Work, Writer
 from switchlog.store.sqlite.tables import change_timers
 
 _CREATE = "INSERT INTO streams (key, head) VALUES (?, ?) ON CONFLICT DO NOTHING RETURNING id"
@@ -44,8 +44,13 @@ class SqliteEvents:
         return await self._writer.do(work)
 
     async def read(self, stream: StreamId, after: int = 0, limit: int | None = None) -> list[Row]:
-        arguments = (stream.key, after, -1 if limit is None else limit)
-        return await self._readers.do(lambda db: [from_columns(row) for row in db.execute(_READ, arguments)])
+        """Most streams are short: a first look, and only what it leaves out is worth a thread."""
+        few = FEW if limit is None else min(FEW, limit)
+        rows = await self._readers.glance(_rows(stream, after, few))
+        if len(rows) < few or few == limit:
+            return rows
+        rest = -1 if limit is None else limit - few
+        return rows + await self._readers.do(_rows(stream, rows[-1].version, rest))
 
     async def read_serial(self, stream: StreamId, version: int) -> Row | None:
         """By the writer: an append that is under way is either committed before this or comes after it."""
@@ -82,12 +87,16 @@ class SqliteEvents:
         return await self._keys(sql, after, low, high, limit)
 
     async def _number(self, sql: str, key: str) -> int:
-        found = await self._readers.do(lambda db: db.execute(sql, (key,)).fetchone())
+        found = await self._readers.glance(lambda db: db.execute(sql, (key,)).fetchone())
         return int(found[0]) if found else 0
 
     async def _keys(self, sql: str, *arguments: Any) -> list[StreamId]:
         rows = await self._readers.do(lambda db: db.execute(sql, arguments).fetchall())
         return [StreamId.parse(key) for (key,) in rows]
+
+
+def _rows(stream: StreamId, after: int, limit: int) -> Work[list[Row]]:
+    return lambda db: [from_columns(row) for row in db.execute(_READ, (stream.key, after, limit))]
 
 
 def _claim_head(connection: sqlite3.Connection, key: str, expected: int, new_head: int) -> int | None:

@@ -11,7 +11,7 @@ from switchlog.clock import Clock
 from switchlog.envelope import StreamId
 from switchlog.errors import NotFound, NotNow
 from switchlog.store import Timer, TimerChange, TimerSet, ViewRow
-from switchlog.store.sqlite.engine import Readers, Writer
+from switchlog.store.sqlite.engine import FEW, Readers, Writer
 
 DAY_MS = 24 * 3600 * 1000
 SEEN_KEPT_MS = 40 * DAY_MS
@@ -41,7 +41,7 @@ class SqliteViews:
 
     async def get(self, view: str, partition: str, key: str) -> ViewRow | None:
         sql = "SELECT key, value, version FROM views WHERE view = ? AND partition = ? AND key = ? AND value IS NOT NULL"
-        found = await self._readers.do(lambda db: db.execute(sql, (view, partition, key)).fetchone())
+        found = await self._readers.glance(lambda db: db.execute(sql, (view, partition, key)).fetchone())
         return None if found is None else ViewRow(*found)
 
     async def scan(self, view: str, partition: str, after: str = "", limit: int = 1000) -> list[ViewRow]:
@@ -69,7 +69,7 @@ class SqliteSeen:
             found = {source: connection.execute(sql, (group, source)).fetchone() for source in sources}
             return {source: row[0] for source, row in found.items() if row}
 
-        return await self._readers.do(work)
+        return await (self._readers.glance if len(sources) <= FEW else self._readers.do)(work)
 
     async def put(self, group: str, source: str, version: int) -> None:
         await self.put_many(group, {source: version})
@@ -97,11 +97,11 @@ class SqliteTimers:
     async def due(self, now: int, limit: int = 100) -> list[Timer]:
         sql = """SELECT stream, id, kind, due_at, payload FROM timers
             WHERE due_at <= ? ORDER BY due_at, stream, id LIMIT ?"""
-        rows = await self._readers.do(lambda db: db.execute(sql, (now, limit)).fetchall())
+        rows = await self._readers.glance(lambda db: db.execute(sql, (now, limit)).fetchall())
         return [Timer(StreamId.parse(key), *rest) for key, *rest in rows]
 
     async def next_due(self) -> int | None:
-        found = await self._readers.do(lambda db: db.execute("SELECT min(due_at) FROM timers").fetchone())
+        found = await self._readers.glance(lambda db: db.execute("SELECT min(due_at) FROM timers").fetchone())
         return None if found is None else found[0]
 
     async def done(self, timer: Timer) -> None:
@@ -137,7 +137,7 @@ class SqliteEffects:
 
     async def result(self, effect_id: str) -> bytes | None:
         sql = "SELECT result FROM effects WHERE id = ?"
-        found = await self._readers.do(lambda db: db.execute(sql, (effect_id,)).fetchone())
+        found = await self._readers.glance(lambda db: db.execute(sql, (effect_id,)).fetchone())
         return found[0] if found else None
 
     async def unfinished(self, limit: int = 100) -> list[tuple[str, bytes]]:
@@ -160,7 +160,7 @@ class SqliteKeys:
         return await self._writer.do(work)
 
     async def get(self, tenant: str, subject: str) -> bytes | None:
-        found = await self._readers.do(lambda db: db.execute(_GET_KEY, (tenant, subject)).fetchone())
+        found = await self._readers.glance(lambda db: db.execute(_GET_KEY, (tenant, subject)).fetchone())
         if found == (None,):
             raise NotFound("ERASED")
         return found[0] if found else None
