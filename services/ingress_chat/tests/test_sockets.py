@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
 from ingress_chat import wiring
+from ingress_chat.app import live as live_module
 from switchlog.auth.signing import issue_visitor_token
 from switchlog.auth.verifier import StaticKeys, Trust
 from switchlog.envelope import StreamId
@@ -156,7 +157,11 @@ async def test_who_comes_back_resumes_after_what_it_has(site: Site) -> None:
         assert (await heard(visitor))["id"] == "m3"
 
 
-async def test_a_conversation_of_a_thousand_messages_is_shown_whole(site: Site) -> None:
+async def test_a_conversation_of_a_thousand_messages_is_shown_whole(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than may wait for a reader: the follower waits for room instead of having the reader dropped."""
+    monkeypatch.setattr(live_module, "PAGE", 5_000)
     contact, token = await site.visitor()
     for n in range(1000):
         await site.scene.say(contact, f"m{n}", "x" * 200)
