@@ -98,6 +98,11 @@ def test_no_file_is_a_drawer():
     assert [str(path) for path in tracked() if path.name in ("utils.py", "util.py", "helpers.py")] == []
 
 
+def test_no_service_makes_its_tests_a_package():
+    """All would be called ``tests``, and of two test files of one name only the first would run."""
+    assert list(ROOT.glob("services/*/tests/__init__.py")) == []
+
+
 def test_no_path_of_somebodys_machine_is_committed():
     assert findings(MACHINE_PATH) == []
 
