@@ -25,29 +25,48 @@ COMMANDS = {1: 1000, 64: 3000}
 GOALS = {1: "goal ≥ 1.5", 64: "goal ≥ 5"}
 
 
+@dataclass(frozen=True)
+class Mode:
+    """Whether folds stay in memory here, and aggregates in the package's cache."""
+
+    kept: bool
+    cached: bool
+    goal: bool = False
+
+    @property
+    def name(self) -> str:
+        ours = "state kept" if self.kept else f"loading {HISTORY}+ events"
+        return f"{ours} against {'cached' if self.cached else 'loading'}"
+
+
+# as both come; then each with what the other one does
+MODES = (Mode(kept=True, cached=False, goal=True), Mode(kept=False, cached=False), Mode(kept=True, cached=True))
+
+
 async def run(place: Place) -> list[Figure]:
     async with _opponent(place) as opponent, _log(place) as log:
-        loading, keeping = Subject(log, open_streams=1), Subject(log, open_streams=2 * STREAMS)
-        figures = [await _measure(place, loading, opponent, callers, kept=False) for callers in COMMANDS]
-        return figures + [await _measure(place, keeping, opponent, callers, kept=True) for callers in COMMANDS]
+        subjects = {True: Subject(log, open_streams=2 * STREAMS), False: Subject(log, open_streams=1)}
+        return [
+            await _measure(place, subjects[mode.kept], opponent, callers, mode)
+            for mode in MODES
+            for callers in COMMANDS
+        ]
 
 
-async def _measure(place: Place, subject: Subject, opponent: Opponent, callers: int, *, kept: bool) -> Figure:
+async def _measure(place: Place, subject: Subject, opponent: Opponent, callers: int, mode: Mode) -> Figure:
     commands = place.scaled(COMMANDS[callers])
     await subject.rate(callers, STREAMS)
     samples = {
         "subject": lambda: subject.rate(callers, commands),
-        "opponent": lambda: opponent.rate(callers, commands, kept),
+        "opponent": lambda: opponent.rate(callers, commands, mode.cached),
     }
     found = await in_turns(place.rounds(ROUNDS), samples)
-    how = "state kept in memory" if kept else f"loading {HISTORY}+ events each time"
-    what = f"eventsourcing {opponent.version}, {'its cache on' if kept else 'loading too'}, {opponent.pragmas}"
     return Figure(
-        f"load + decide + append, sqlite, {callers} caller{'s' * (callers > 1)}, {how}",
+        f"load + decide + append, sqlite, {callers} caller{'s' * (callers > 1)}, {mode.name}",
         "1/s",
         found["subject"],
-        Ceiling(what, found["opponent"]),
-        note=GOALS[callers],
+        Ceiling(f"eventsourcing {opponent.version}, {opponent.pragmas}", found["opponent"]),
+        note=GOALS[callers] if mode.goal else "",
         versions={"eventsourcing": opponent.version},
     )
 

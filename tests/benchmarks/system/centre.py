@@ -24,6 +24,7 @@ from switchlog_local.issuer import Issuer
 
 TENANT, POOL, QUEUE, SITE_KEY, TEAM = "bench", "front", "help", "site-bench", "team-1"
 AGENTS, SLOTS = 24, 5
+GRACE_S = 5
 APPENDS = re.compile(r"^switchlog_store_append_duration_seconds_count\{.*\} (\S+)$", re.MULTILINE)
 
 
@@ -114,7 +115,7 @@ async def _set_up(http: httpx.AsyncClient, plan: Plan, issuer: Issuer) -> None:
     headers = {"authorization": f"Bearer {issuer.issue('admin', ['admin'], tenant=TENANT)}"}
     queue = {"name": QUEUE, "pool": POOL, "offer_timeout_s": 20, "service_level_threshold_s": 20}
     agent = {"team": TEAM, "pool": POOL, "capacity": [{"channel": "chat", "slots": SLOTS}], "wrap_up_s": 60}
-    door = {"site_key": SITE_KEY, "queue": QUEUE, "reconnect_grace_s": 20}
+    door = {"site_key": SITE_KEY, "queue": QUEUE, "reconnect_grace_s": GRACE_S}
     wanted = [("routing", f"/v1/queues/{QUEUE}", queue), ("ingress_chat", f"/v1/entry-points/{QUEUE}", door)]
     wanted += [("agent_state", f"/v1/agents/{name}", {"name": name, **agent}) for name in agents()]
     for service, path, body in wanted:

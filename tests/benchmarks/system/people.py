@@ -158,7 +158,7 @@ class People:
 
     async def _talk(self, api: Api, contact: str) -> None:
         words = {"message_id": uuid4().hex, **_text("It is on its way.")}
-        await api.post("ingress_chat", f"/v1/contacts/{contact}/messages", words)
+        await self._tolerant(api.post("ingress_chat", f"/v1/contacts/{contact}/messages", words))
         await asyncio.sleep(TALK_S)
         await api.post("ingress_chat", f"/v1/contacts/{contact}:end")
 
