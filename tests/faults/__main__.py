@@ -40,7 +40,7 @@ def main() -> int:
         for name in [only] if only else parts:
             _say(f"faults: {name}, over {store}")
             rounds += asyncio.run(parts[name](running, kills))
-    return _reported(store, rounds, time.monotonic() - began)
+    return _reported("-".join(filter(None, (store, only))), rounds, time.monotonic() - began)
 
 
 def parts_on(store: str) -> Mapping[str, Part]:
@@ -49,11 +49,11 @@ def parts_on(store: str) -> Mapping[str, Part]:
     return parts | ({"database": _database} if store == "cassandra" else {})
 
 
-def _reported(store: str, rounds: list[Figures], seconds: float) -> int:
-    path = ROOT / "build" / "faults" / f"{store}.json"
-    report.write(path, store, rounds)
+def _reported(name: str, rounds: list[Figures], seconds: float) -> int:
+    path = ROOT / "build" / "faults" / f"{name}.json"
+    report.write(path, name, rounds)
     _say(f"\n{report.table(rounds)}")
-    _say(f"faults: {store}: {seconds:.0f} s, written to {path.relative_to(ROOT)}")
+    _say(f"faults: {name}: {seconds:.0f} s, written to {path.relative_to(ROOT)}")
     broken = [one for one in rounds if one.wrong]
     for one in broken:
         _say("\n  ".join([f"faults: {one.name}:", *one.wrong]))

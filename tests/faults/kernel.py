@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 
 from switchlog.bus import clients as bus
 from switchlog.store import Store
-from switchlog.store.opening import open_store
 from switchlog.store.settings import StoreSettings
 
 from .checks import Found, Topics, check
 from .clients import Clients
 from .lives import Address, Being, Died, born, import_root
+from .patience import open_patiently
 from .points import Fuse, points
 from .report import Figures
 from .victim import World
@@ -143,7 +143,7 @@ async def bench(bootstrap: str, store: StoreSettings) -> AsyncIterator[Bench]:
         world = World(bootstrap, store, f"faults-{uuid.uuid4().hex[:8]}", folder)
         for topic in (world.counts, world.mirrors):
             await bus.ensure_topic(bootstrap, topic, 3, replication=1)
-        opened, topics = await open_store(store, "faults"), Topics(world)
+        opened, topics = await open_patiently(store, "faults"), Topics(world)
         await topics.open()
         try:
             yield Bench(world, opened, topics)

@@ -18,13 +18,13 @@ from integration.centre.centre import Centre, open_centre
 from integration.centre.tenant import POOL, Tenant
 
 from switchlog.store import Store
-from switchlog.store.opening import open_store
 from switchlog.store.settings import StoreSettings
 from switchlog.testing import eventually
 from switchlog_local import free_ports
 
 from . import invariants
 from .invariants import Found, by_stream, first_occurrences
+from .patience import open_patiently
 from .people import Agent, Book, Crowd, Person, Visitor
 from .report import Figures
 
@@ -173,7 +173,7 @@ async def _stored(
     found: Found, one: Shift, service: str, streams: dict[str, list[Any]], older_than: int | None = None
 ) -> int:
     if service not in one.stores:
-        one.stores[service] = await open_store(_store(one), service)
+        one.stores[service] = await open_patiently(_store(one), service)
     return await invariants.stored(found, one.tenant.id, one.stores[service], streams, older_than)
 
 

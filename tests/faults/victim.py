@@ -28,6 +28,7 @@ from switchlog.log import configure_logging
 from switchlog.store.settings import StoreSettings
 from switchlog.writer import Writer
 
+from .patience import patiently
 from .points import Around, Fuse, FusedStore, fused_outlet
 from .rules import RULES, Command, codec
 
@@ -93,7 +94,7 @@ def _light(fuse: Fuse) -> None:
     real = kernels.open_store
 
     async def opened(*arguments: Any) -> Any:
-        return FusedStore(await real(*arguments), fuse)
+        return FusedStore(await patiently(lambda: real(*arguments)), fuse)
 
     kernels.open_store = opened
     kernels.KafkaOutlet = fused_outlet(fuse)  # type: ignore[misc, assignment]
