@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
+LOOKS = 9
+
 
 class Clock(Protocol):
     """``now()`` in whole epoch milliseconds, never decreasing; ``monotonic()`` in seconds."""
@@ -18,14 +20,20 @@ class SystemClock:
     """Wall clock at process start plus monotonic time since, so a jump of the wall clock moves nothing."""
 
     def __init__(self) -> None:
-        self._started = time.time()
-        self._origin = time.monotonic()
+        # the quickest of some looks: a process that is made to wait between two readings would be late for ever
+        self._ahead = min(_look() for _ in range(LOOKS))[1]
 
     def now(self) -> int:
-        return int((self._started + time.monotonic() - self._origin) * 1000)
+        return int((self._ahead + time.monotonic()) * 1000)
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+
+def _look() -> tuple[float, float]:
+    """How long it took, and by how much the wall clock was ahead of the monotonic one in its middle; seconds."""
+    before, wall, after = time.monotonic(), time.time(), time.monotonic()
+    return after - before, wall - (before + after) / 2
 
 
 class ManualClock:
