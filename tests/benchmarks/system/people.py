@@ -57,7 +57,7 @@ class Api:
                 if not await _later(answer):
                     return await _read(service, path, answer)
             await asyncio.sleep(0.05 * 2**attempt)
-        raise TimeoutError(f"{service} {path} stayed unavailable")
+        raise TimeoutError(f"{service} {path.rpartition('/')[2]} stayed unavailable")
 
     async def socket(self, service: str, path: str, **options: Any) -> aiohttp.ClientWebSocketResponse:
         ticket = (await self.post(service, "/v1/tickets"))["ticket"]
