@@ -18,7 +18,9 @@ from switchlog.clock import Clock, SystemClock
 from switchlog.config import KernelSettings
 from switchlog.decider import Decider
 from switchlog.envelope import Codec, StreamId
+from switchlog.errors import NotNow
 from switchlog.eventlog import EventLog, EventLogHealer, replay_topics
+from switchlog.log import get_logger
 from switchlog.measured import MeasuredEvents, MeasuredOutlet
 from switchlog.outlet import KafkaOutlet, Record
 from switchlog.relay import Relay, sweep
@@ -36,6 +38,11 @@ Task = Callable[[], Awaitable[None]]
 
 # How long a command may take before its caller hears NotNow, seconds: a database may go away, a local file cannot.
 DEADLINE_S: Mapping[str, float] = {"cassandra": 0.9, "sqlite": 5.0, "memory": 5.0}
+
+OPENED_WITHIN_S = 30.0
+OPEN_AGAIN_S = 0.5
+
+log = get_logger(__name__)
 
 
 @dataclass
@@ -136,7 +143,7 @@ async def open_kernel(
 ) -> AsyncIterator[Kernel]:
     """A kernel whose streams are published by ``topics``: the first word of a stream's name -> topic."""
     clock, nudges = clock or SystemClock(), Nudges()
-    store = await open_store(settings.store, settings.service, nudges.heard(timers_of), clock)
+    store = await _opened(settings, nudges.heard(timers_of), clock)
     events = MeasuredEvents(store.events, settings.store.kind, settings.service, nudges.written)
     outlet = KafkaOutlet(lambda: clients.producer(settings.kafka_bootstrap, settings.service))
     relay = Relay(events, MeasuredOutlet(outlet), topic_by_prefix(topics))
@@ -150,6 +157,19 @@ async def open_kernel(
         await relay.close()
         await healer.close()
         await store.close()
+
+
+async def _opened(settings: KernelSettings, timers_of: TimersOf, clock: Clock) -> Store:
+    """A database that is itself just starting is waited for; one that does not come ends the process."""
+    end = clock.monotonic() + OPENED_WITHIN_S
+    while True:
+        try:
+            return await open_store(settings.store, settings.service, timers_of, clock)
+        except NotNow as error:
+            if clock.monotonic() > end:
+                raise
+            log.warning("store_awaited", reason=error.reason, detail=error.detail)
+        await asyncio.sleep(OPEN_AGAIN_S)
 
 
 def topic_by_prefix(topics: Mapping[str, str]) -> Callable[[StreamId], str]:
