@@ -228,6 +228,13 @@ async def test_what_is_no_fact_of_a_chat_wakes_nobody(scene: Scene) -> None:
     take(Kept("contact.events.v1", 0, 0, None, None, ()))
 
 
+async def test_calls_which_share_the_topic_are_passed_by_unread(scene: Scene) -> None:
+    """Their words need not be known here."""
+    handle = projection_handler(scene.service.contacts, wire.CODEC)
+    await handle(heard(1, "contact-c1")._replace(service="ingress_voice", value=b"\xff"))
+    assert await scene.service.contacts.of_agent(TENANT, "ann") == []
+
+
 async def test_the_list_of_an_agents_contacts_repeats_without_harm(scene: Scene) -> None:
     handle = projection_handler(scene.service.contacts, wire.CODEC)
     contact, end = StreamId(TENANT, "contact-c1"), EndReason.AGENT_ENDED

@@ -112,11 +112,17 @@ class Agent:
         return await self.api.done("routing", f"/v1/offers/{offer_id}:accept")
 
     async def takes(self, contact: str, number: int = 1) -> dict[str, Any]:
-        """Wait for the offer, accept it, and wait until the work has begun."""
+        """Wait for the offer, accept it, and wait until the work has begun; a chat is open then."""
         offer = await self.offer(contact, number)
         await self.accepts(offer["offer_id"])
         await self.contact_is(contact, "assigned")
+        if offer["channel"] == "chat":
+            await self.chats.until("status", lambda frame: self._joins(contact, frame), within_s=15)
         return offer
+
+    def _joins(self, contact: str, frame: Frame) -> bool:
+        told = frame["data"]
+        return (frame["contact"], told["state"], told.get("agent")) == (contact, "connected", self.id)
 
     async def says(self, contact: str, text: str, id: str = "", **more: Any) -> dict[str, Any]:
         body = {"message_id": id or uuid4().hex, "kind": "text", "text": text, **more}
