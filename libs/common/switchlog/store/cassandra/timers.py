@@ -18,6 +18,7 @@ from switchlog.store.rows import timer_changes
 SLOT_MS = 600_000
 SLOTS_KEPT = 12  # nobody's clock is two hours late
 PAGE = 100
+FEW = 8  # rows to look at where the first that stands is enough
 MAX_REMEMBERED = 10_000
 
 
@@ -59,7 +60,7 @@ class CassandraTimers:
     async def next_due(self) -> int | None:
         earliest = None
         for slot in await self._all_slots():
-            async for timer in self._standing_in(slot, 2**62):
+            async for timer in self._standing_in(slot, 2**62, FEW):
                 if earliest is None or timer.due_at < earliest:
                     earliest = timer.due_at
                 break
@@ -96,14 +97,14 @@ class CassandraTimers:
     async def _all_slots(self) -> list[int]:
         return sorted(slot for (slot,) in await self._session.read("read_slots"))
 
-    async def _standing_in(self, slot: int, now: int) -> AsyncIterator[Timer]:
+    async def _standing_in(self, slot: int, now: int, at_once: int = PAGE) -> AsyncIterator[Timer]:
         while True:
-            page = await self._session.read("read_due", slot, now, PAGE)
+            page = await self._session.read("read_due", slot, now, at_once)
             standing = await asyncio.gather(*(self._check(slot, row) for row in page))
             for timer in standing:
                 if timer is not None:
                     yield timer
-            if len(page) < PAGE or any(standing):  # a page of leftovers only is gone now: look once more
+            if len(page) < at_once or any(standing):  # a page of leftovers only is gone now: look once more
                 return
 
     async def _check(self, slot: int, row: tuple[Any, ...]) -> Timer | None:
