@@ -331,6 +331,21 @@ async def test_a_restart_waits_again_for_whoever_was_here(scene: Scene) -> None:
     await ended(scene, contact)
 
 
+async def test_a_start_waits_for_a_store_that_is_away(scene: Scene) -> None:
+    contact = await scene.waiting()
+    async with scene.presence.here(contact):
+        await scene.presence.close()
+    again = other(scene, "r1")
+    scene.store.faults.away = True
+    recovering = asyncio.create_task(again.recover())
+    await asyncio.sleep(0.05)
+    assert not recovering.done()
+    scene.store.faults.away = False
+    await recovering
+    scene.clock.advance(1)
+    await ended(scene, contact)
+
+
 async def test_a_store_that_is_away_is_tried_again(scene: Scene) -> None:
     contact = await scene.waiting()
     async with scene.presence.here(contact):

@@ -65,7 +65,15 @@ class Presence:
                 self._miss(contact)
 
     async def recover(self) -> None:
-        """After a start: whoever had a socket here is missed from now on."""
+        """After a start: whoever had a socket here is missed from now on; a store that is away is waited for."""
+        while True:
+            try:
+                return await self._miss_all()
+            except NotNow as later:
+                log.info("visitors_not_recovered_yet", reason=later.reason)
+                await asyncio.sleep(RETRY_S)
+
+    async def _miss_all(self) -> None:
         after = ""
         while rows := await self._views.scan(VIEW, self._held, after):
             for row in rows:
