@@ -138,7 +138,7 @@ async def test_a_conversation_by_its_agent(http: Http, scene: Scene, ann: dict[s
     assert (await http.post(f"/v1/contacts/{id}:transfer", json={"queue": "nope"}, headers=ann)).status_code == 422
     assert (await http.post(f"/v1/contacts/{id}:transfer", json={"queue": "billing"}, headers=ann)).status_code == 200
     late = await http.post(f"/v1/contacts/{id}:end", headers=ann)
-    assert (late.status_code, late.json()["reason"]) == (409, "NOT_YOUR_CONTACT")
+    assert (late.status_code, late.json()["reason"]) == (409, "NOT_CONNECTED_YET")
 
 
 @pytest.mark.parametrize(

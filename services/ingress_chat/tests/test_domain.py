@@ -147,3 +147,9 @@ def test_nothing_but_a_start_begins_a_contact(command: ContactCommand) -> None:
 
 def test_a_second_start_changes_nothing() -> None:
     contact.given(started).when(StartContact("site", "cust-1", "en"), NOW).then()
+
+
+def test_agent_who_is_faster_than_the_connection_is_told_to_ask_again() -> None:
+    waiting = (started, heard, queued)
+    contact.given(*waiting).when(SendMessage(text("m2"), "ann"), NOW).then_rejected("NOT_CONNECTED_YET")
+    contact.given(*waiting).when(EndByAgent("ann"), NOW).then_rejected("NOT_CONNECTED_YET")

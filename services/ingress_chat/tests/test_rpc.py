@@ -91,7 +91,7 @@ async def test_the_same_conversation_as_over_http(bearing: As, issuer: TestIssue
     assert (view.state, view.queue, view.agent, view.leg) == ("talking", "sales", "ann", 1)
     scene.queue("billing", "back")
     await ann.TransferContact(pb.TransferContactRequest(contact=id, to_queue="billing"))
-    assert await refused(ann.EndContact(pb.EndContactRequest(contact=id)), Rejected) == "NOT_YOUR_CONTACT"
+    assert await refused(ann.EndContact(pb.EndContactRequest(contact=id)), Rejected) == "NOT_CONNECTED_YET"
 
 
 async def test_a_visitors_token_opens_its_own_contact_only(bearing: As, scene: Scene) -> None:

@@ -67,7 +67,7 @@ class Api:
 
 async def _later(answer: aiohttp.ClientResponse) -> bool:
     """Not now; or the conversation's service has not yet heard what the desk has just shown."""
-    return answer.status in (429, 503) or (answer.status == 409 and b"NOT_YOUR_CONTACT" in await answer.read())
+    return answer.status in (429, 503) or (answer.status == 409 and b"NOT_CONNECTED_YET" in await answer.read())
 
 
 async def _read(service: str, path: str, answer: aiohttp.ClientResponse) -> dict[str, Any]:

@@ -70,7 +70,7 @@ class Api:
         headers = self._headers | {"idempotency-key": uuid4().hex}
         for attempt in range(tries):
             answer = await self._post(url(service) + path, headers, body)
-            if answer is not None and answer.status_code not in (429, 502, 503):
+            if answer is not None and not _worth_asking_again(answer):
                 return answer
             await asyncio.sleep(min(0.2 * 2**attempt, 3))
         raise TimeoutError(f"{service}{path} stayed unavailable")
@@ -85,6 +85,12 @@ class Api:
         answer = await self.post(service, "/v1/tickets")
         answer.raise_for_status()
         return str(answer.json()["ticket"])
+
+
+def _worth_asking_again(answer: httpx.Response) -> bool:
+    return answer.status_code in (429, 502, 503) or (
+        answer.status_code == 409 and answer.json().get("reason") == "NOT_CONNECTED_YET"
+    )
 
 
 @asynccontextmanager

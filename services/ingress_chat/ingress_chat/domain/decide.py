@@ -149,6 +149,9 @@ def _ended(talk: Talking, reason: EndReason) -> ContactEnded:
 def _own_talk(agent: str, state: ContactState) -> Talking:
     if isinstance(state, Talking) and state.agent == agent:
         return state
+    if isinstance(state, Waiting):
+        # perhaps it was assigned a moment ago and the agent is faster than we are: worth asking again
+        raise Rejected("NOT_CONNECTED_YET")
     raise Rejected("NOT_YOUR_CONTACT")
 
 
