@@ -33,12 +33,16 @@ class Visitor:
         self.socket = await open_visitor_socket(self.api)
 
     async def say(self, text: str, id: str = "", **more: Any) -> Frame:
-        """Say it until it is acknowledged; the ``ack``. A queue that is not known here yet is waited for."""
+        """Say it until it is acknowledged; the ``ack``.
+
+        ``Not now`` is answered by the same frame, later; a queue that is not known here yet is waited for.
+        """
         id = id or uuid4().hex
 
         async def said() -> Frame | None:
             answer = await self.send("message", {"kind": "text", "text": text, **more}, id)
-            return None if answer["data"].get("reason") == "QUEUE_UNKNOWN" else answer
+            later = answer["data"].get("reason") == "QUEUE_UNKNOWN" or "retry_after_s" in answer["data"]
+            return None if later else answer
 
         answer = await eventually(said, within_s=10, every_s=0.1)
         assert answer["type"] == "ack", answer

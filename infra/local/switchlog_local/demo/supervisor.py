@@ -93,13 +93,12 @@ class Supervisor:
     async def _wait_ready(self, one: Running) -> None:
         deadline = time.monotonic() + READY_WITHIN_S
         async with httpx.AsyncClient(timeout=2) as client:
-            while not await _answers(client, one.planned.ready_url):
+            while missing := await _missing(client, one.planned.ready_url):
                 if one.process.returncode is not None:
                     raise StartFailed(f"{one.planned.name} ended while starting\n{tail(one.planned)}")
                 if time.monotonic() > deadline:
-                    raise StartFailed(
-                        f"{one.planned.name} was not ready in {READY_WITHIN_S:.0f} s\n{tail(one.planned)}"
-                    )
+                    late = f"{one.planned.name} was not ready in {READY_WITHIN_S:.0f} s: {missing}"
+                    raise StartFailed(f"{late}\n{tail(one.planned)}")
                 await asyncio.sleep(0.1)
         self.say(f"{one.planned.name} is ready")
 
@@ -123,11 +122,13 @@ async def _spawn(planned: Planned) -> asyncio.subprocess.Process:
         )
 
 
-async def _answers(client: httpx.AsyncClient, address: str) -> bool:
+async def _missing(client: httpx.AsyncClient, address: str) -> str:
+    """Why it is not ready; empty when it is."""
     try:
-        return (await client.get(address)).status_code == 200
-    except httpx.HTTPError:
-        return False
+        answer = await client.get(address)
+    except httpx.HTTPError as error:
+        return f"{address}: {type(error).__name__}"
+    return "" if answer.status_code == 200 else f"{address}: {answer.status_code} {answer.text[:200]}"
 
 
 def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
