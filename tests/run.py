@@ -21,15 +21,13 @@ PARTS = {
     "integration": "tests/integration",
     "faults": "tests/faults",
 }
-
-
+# Whole centres run in these: consumer groups have one name each, so no two may share a broker.
+ALONE = ("integration", "faults")
 # What depends on where events are kept; everything else `make test` has proved once.
 OVER_THE_STORE = (
     "libs/common/tests/store",
     "libs/common/tests/write/test_kernel_end_to_end.py",
     "infra/local/tests/test_cassandra.py",
-    "tests/integration",
-    "tests/faults",
 )
 
 
@@ -49,14 +47,22 @@ def main() -> int:
         return _wrong(f"ONLY={only}: one of {' '.join(suites())}")
     if only:
         return _pytest([suites()[only]], NO_SERVERS, {"STORE": store}, more)
+    markers = "kafka or cassandra" if store == "cassandra" else "not cassandra"
+    return max([_with_servers(store, paths, markers, more) for paths in _rounds(store)])
+
+
+def _rounds(store: str) -> list[list[Path]]:
+    """The tests that may share servers, round by round."""
+    found = suites()
+    services = [path for name, path in found.items() if name not in PARTS]
+    parts = [path for name, path in found.items() if name in PARTS and name not in ALONE]
+    shared = [ROOT / path for path in OVER_THE_STORE] if store == "cassandra" else parts
+    return [[*shared, *services], *([found[name]] for name in ALONE if name in found)]
+
+
+def _with_servers(store: str, paths: list[Path], markers: str, more: list[str]) -> int:
     with _servers(store) as address:
-        if store == "cassandra":
-            return _pytest(_over_the_store(), "kafka or cassandra", address, more)
-        return _pytest(list(suites().values()), "not cassandra", address, more)
-
-
-def _over_the_store() -> list[Path]:
-    return [*(ROOT / path for path in OVER_THE_STORE), *sorted(ROOT.glob("services/*/tests"))]
+        return _pytest(paths, markers, address, more)
 
 
 @contextmanager
