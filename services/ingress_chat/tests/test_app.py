@@ -186,6 +186,19 @@ async def test_an_overflow_to_no_queue_changes_nothing(scene: Scene) -> None:
     assert await scene.facts(contact) == before
 
 
+async def test_a_transfer_sent_again_after_its_queue_has_closed_has_its_first_answer(scene: Scene) -> None:
+    contact = await scene.talking()
+    scene.queue("billing", revision=2)
+    cause = scene.cause("k")
+    first = await scene.chats.transfer(contact, "ann", "billing", cause)
+    scene.queue("billing", open=False, revision=3)
+    again = await scene.chats.transfer(contact, "ann", "billing", cause)
+    assert (again.repeated, again.version) == (True, first.version)
+    other = await scene.talking()
+    with pytest.raises(Rejected, match="QUEUE_CLOSED"):
+        await scene.chats.transfer(other, "ann", "billing", scene.cause())
+
+
 async def test_a_transfer_keeps_conversation_and_arrival(scene: Scene) -> None:
     """CA-1"""
     scene.queue("billing", "back")

@@ -90,7 +90,10 @@ class Chats:
     async def transfer(self, contact: StreamId, agent: str, queue: str, cause: Cause) -> Answer:
         """A blind transfer to ``queue``."""
         await self._known(contact)
-        place = self.queues.place(contact.tenant, queue)
+        try:
+            place = self.queues.place(contact.tenant, queue)
+        except Rejected as refused:
+            return await self._resent(contact, TransferContact(agent, TransferKind.BLIND, NOWHERE), cause, refused)
         return await self.contacts.execute(contact, TransferContact(agent, TransferKind.BLIND, place), cause)
 
     async def end_by_agent(self, contact: StreamId, agent: str, cause: Cause) -> Answer:
@@ -108,6 +111,13 @@ class Chats:
     async def door(self, contact: StreamId) -> EntryPoint:
         """Where ``contact`` came in."""
         return await self.entry_points.get(contact.tenant, (await self._known(contact)).contact.entry_point)
+
+    async def _resent(self, contact: StreamId, command: ContactCommand, cause: Cause, refused: Rejected) -> Answer:
+        """What would be refused by now may have been done when it was first sent: then its answer stands."""
+        try:
+            return await self.contacts.execute(contact, command, cause)
+        except Rejected as again:
+            raise refused if again.reason == "NO_QUEUE" else again from None
 
     async def _first_place(self, contact: StreamId, opened: Open) -> Place:
         door = await self.entry_points.get(contact.tenant, opened.entry_point)

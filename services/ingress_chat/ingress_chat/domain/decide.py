@@ -110,6 +110,8 @@ def _connect(command: ConnectAgent, state: ContactState) -> Sequence[ContactEven
 
 def _transfer(command: TransferContact, talk: Talking) -> Sequence[ContactEvent]:
     place = command.place
+    if not place.queue:
+        raise Rejected("NO_QUEUE")
     return [
         ContactTransferred(
             talk.leg, talk.queue, talk.pool, talk.agent, talk.team, command.kind, place.queue, place.pool
