@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,6 +94,15 @@ class Centre:
             command = [sys.executable, "-m", "routing", role]
             self.processes[f"{name}-{role}"] = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
+    async def freeze(self, process: subprocess.Popen[bytes]) -> None:
+        """Stop it, but not inside a transaction: whoever holds the lock of the one SQLite file stops its heirs too."""
+        while True:
+            process.send_signal(signal.SIGSTOP)
+            if await asyncio.to_thread(writable, self.data / "routing.db"):
+                return
+            process.send_signal(signal.SIGCONT)
+            await asyncio.sleep(0.02)
+
     @contextmanager
     def load(self, every_s: float = 0.05) -> Iterator[None]:
         task = asyncio.create_task(self._load(every_s))
@@ -123,6 +133,17 @@ class Centre:
         assert len(assigned) == len(set(assigned))
         generations = [event.pool_taken.generation for event in self.watcher.of("pool_taken")]
         assert generations == list(range(1, len(generations) + 1))
+
+
+def writable(database: Path, within_s: float = 1.0) -> bool:
+    """Whether somebody else can begin to write."""
+    with closing(sqlite3.connect(database, timeout=within_s, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        connection.execute("ROLLBACK")
+        return True
 
 
 @pytest.fixture
@@ -199,7 +220,7 @@ async def test_a_frozen_owner_that_wakes_up_adds_nothing(centre: Centre) -> None
         owner = centre.watcher.owner
         at = int(time.time() * 1000)
         zombie = centre.processes[f"{owner}-decide"]
-        zombie.send_signal(signal.SIGSTOP)
+        await centre.freeze(zombie)
         took = await centre.next_decision(at)
         await asyncio.sleep(2)
         zombie.send_signal(signal.SIGCONT)
