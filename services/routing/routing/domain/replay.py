@@ -60,12 +60,17 @@ def replay(history: Iterable[Recorded], board: Board) -> Divergence | None:
     return None
 
 
+def opens(event: Event) -> bool:
+    """Whether ``event`` is the first of a turn: only an input causes it."""
+    return isinstance(event, Opening)
+
+
 def turns(history: Iterable[Recorded]) -> Iterator[tuple[tuple[Event, ...], int]]:
-    """The facts of one input each: a fact that only an input causes opens a turn."""
+    """The facts of one input each."""
     turn: list[Event] = []
     began = 0
     for event, at in history:
-        if isinstance(event, Opening) and turn:
+        if turn and opens(event):
             yield tuple(turn), began
             turn = []
         began = began if turn else at
@@ -113,4 +118,4 @@ def _refused(event: CommandRefused) -> Input:
             raise ValueError(f"unknown command {event.command!r}")
 
 
-__all__ = ["Divergence", "Recorded", "input_of", "replay", "turns"]
+__all__ = ["Divergence", "Recorded", "input_of", "opens", "replay", "turns"]
