@@ -4,14 +4,42 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from routing.domain.observed import Capacity, Skills
+
+Attributes = tuple[tuple[str, str], ...]
+"""(key, value) pairs, sorted by key."""
 
 
 class Phase(StrEnum):
     WAITING = "waiting"
     OFFERED = "offered"
     ASSIGNED = "assigned"
+
+
+class Demand(NamedTuple):
+    """What a waiting contact asks of its agent now: contacts of equal demands are the same to every agent.
+
+    ``queue``: whose members are looked at, by whose policy; ``groups``: further teams whose agents will do though they
+    are no members; ``expression`` (CEL) must hold of the agent, with ``given`` as ``contact.attributes`` in it (empty
+    unless it reads them); ``agent``: nobody else; ``order_by``: another policy's ``name@version`` than the queue's.
+    """
+
+    queue: str
+    channel: str
+    skills: Skills = ()
+    groups: tuple[str, ...] = ()
+    expression: str = ""
+    given: Attributes = ()
+    agent: str = ""
+    order_by: str = ""
+
+
+def both(*expressions: str) -> str:
+    """The expression that holds when all of them hold; empty ones ask nothing."""
+    asked = list(dict.fromkeys(filter(None, expressions)))
+    return asked[0] if len(asked) == 1 else " && ".join(f"({one})" for one in asked)
 
 
 @dataclass(slots=True)
