@@ -27,7 +27,7 @@ from contactcenter.contact.v1 import types_pb2 as contactcenter_dot_contact_dot_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%contactcenter/routing/v1/config.proto\x12\x18\x63ontactcenter.routing.v1\x1a\"contactcenter/bus/v1/options.proto\x1a$contactcenter/contact/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb3\x02\n\x0eQueueConfigRow\x12\x17\n\ttenant_id\x18\x01 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x13\n\x05queue\x18\x02 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x12\n\x04pool\x18\x03 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x0c\n\x04open\x18\x04 \x01(\x08\x12\x12\n\x04name\x18\x05 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x10\n\x08revision\x18\x06 \x01(\x04\x12=\n\ndefinition\x18\x07 \x01(\x0b\x32).contactcenter.routing.v1.QueueDefinition\x12/\n\x0brecorded_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:;\xa2\xbb\x18\x37\n\x11routing.config.v1\x12\x13<tenant_id>/<queue>\x18\x0c(\x01\x30\x01:\x07routing\"\xab\x05\n\x0fQueueDefinition\x12\x13\n\x05queue\x18\x01 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x0c\n\x04open\x18\x03 \x01(\x08\x12\x14\n\x06policy\x18\x04 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x18\n\x10offer_timeout_ms\x18\x05 \x01(\x03\x12\"\n\x1aservice_level_threshold_ms\x18\x06 \x01(\x03\x12\x14\n\x0cthresholds_s\x18\x07 \x03(\r\x12\x18\n\x10short_abandon_ms\x18\x08 \x01(\x03\x12\x43\n\x0frequired_skills\x18\t \x03(\x0b\x32*.contactcenter.contact.v1.SkillRequirement\x12>\n\x0brelaxations\x18\n \x03(\x0b\x32).contactcenter.routing.v1.SkillRelaxation\x12\x39\n\toverflows\x18\x0b \x03(\x0b\x32&.contactcenter.routing.v1.OverflowRule\x12\x10\n\x08priority\x18\x0c \x01(\x05\x12\x11\n\tcredit_ms\x18\r \x01(\x03\x12\x1a\n\x12preferred_agent_ms\x18\x0e \x01(\x03\x12\x12\n\nmax_length\x18\x0f \x01(\r\x12\x13\n\x0bmax_wait_ms\x18\x10 \x01(\x03\x12\x12\n\nwrap_up_ms\x18\x11 \x01(\x03\x12\x13\n\x05hours\x18\x12 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x33\n\x08\x63hannels\x18\x13 \x03(\x0e\x32!.contactcenter.contact.v1.Channel\x12\x17\n\ttargeting\x18\x14 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x1e\n\x16not_ready_on_no_answer\x18\x15 \x01(\x08\x12\x1c\n\x14service_level_target\x18\x16 \x01(\x01\"K\n\x0fSkillRelaxation\x12\x10\n\x08\x61\x66ter_ms\x18\x01 \x01(\x03\x12\x13\n\x05skill\x18\x02 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x11\n\tmin_level\x18\x03 \x01(\x05\"\xed\x01\n\x0cOverflowRule\x12\x12\n\x04rule\x18\x01 \x01(\tB\x04\xa8\xbb\x18\x01\x12:\n\x07trigger\x18\x02 \x01(\x0e\x32).contactcenter.routing.v1.OverflowTrigger\x12\r\n\x05limit\x18\x03 \x01(\x03\x12\x38\n\x06\x61\x63tion\x18\x04 \x01(\x0e\x32(.contactcenter.routing.v1.OverflowAction\x12\x16\n\x08to_queue\x18\x05 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x15\n\x07to_pool\x18\x06 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x15\n\x07to_team\x18\x07 \x01(\tB\x04\xa8\xbb\x18\x01\"9\n\x0fPolicyParameter\x12\x11\n\x03key\x18\x01 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x13\n\x05value\x18\x02 \x01(\tB\x04\xa8\xbb\x18\x01*\xaf\x01\n\x0fOverflowTrigger\x12 \n\x1cOVERFLOW_TRIGGER_UNSPECIFIED\x10\x00\x12\x1b\n\x17OVERFLOW_TRIGGER_LENGTH\x10\x01\x12\x19\n\x15OVERFLOW_TRIGGER_WAIT\x10\x02\x12%\n!OVERFLOW_TRIGGER_NOBODY_SIGNED_IN\x10\x03\x12\x1b\n\x17OVERFLOW_TRIGGER_CLOSED\x10\x04*\xbd\x01\n\x0eOverflowAction\x12\x1f\n\x1bOVERFLOW_ACTION_UNSPECIFIED\x10\x00\x12\x19\n\x15OVERFLOW_ACTION_QUEUE\x10\x01\x12\x19\n\x15OVERFLOW_ACTION_GROUP\x10\x02\x12\x1d\n\x19OVERFLOW_ACTION_VOICEMAIL\x10\x03\x12\x1c\n\x18OVERFLOW_ACTION_CALLBACK\x10\x04\x12\x17\n\x13OVERFLOW_ACTION_END\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%contactcenter/routing/v1/config.proto\x12\x18\x63ontactcenter.routing.v1\x1a\"contactcenter/bus/v1/options.proto\x1a$contactcenter/contact/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb3\x02\n\x0eQueueConfigRow\x12\x17\n\ttenant_id\x18\x01 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x13\n\x05queue\x18\x02 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x12\n\x04pool\x18\x03 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x0c\n\x04open\x18\x04 \x01(\x08\x12\x12\n\x04name\x18\x05 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x10\n\x08revision\x18\x06 \x01(\x04\x12=\n\ndefinition\x18\x07 \x01(\x0b\x32).contactcenter.routing.v1.QueueDefinition\x12/\n\x0brecorded_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:;\xa2\xbb\x18\x37\n\x11routing.config.v1\x12\x13<tenant_id>/<queue>\x18\x0c(\x01\x30\x01:\x07routing\"\xc6\x07\n\x0fQueueDefinition\x12\x13\n\x05queue\x18\x01 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x0c\n\x04open\x18\x03 \x01(\x08\x12\x14\n\x06policy\x18\x04 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x18\n\x10offer_timeout_ms\x18\x05 \x01(\x03\x12\"\n\x1aservice_level_threshold_ms\x18\x06 \x01(\x03\x12\x14\n\x0cthresholds_s\x18\x07 \x03(\r\x12\x18\n\x10short_abandon_ms\x18\x08 \x01(\x03\x12\x43\n\x0frequired_skills\x18\t \x03(\x0b\x32*.contactcenter.contact.v1.SkillRequirement\x12>\n\x0brelaxations\x18\n \x03(\x0b\x32).contactcenter.routing.v1.SkillRelaxation\x12\x39\n\toverflows\x18\x0b \x03(\x0b\x32&.contactcenter.routing.v1.OverflowRule\x12\x10\n\x08priority\x18\x0c \x01(\x05\x12\x11\n\tcredit_ms\x18\r \x01(\x03\x12\x1a\n\x12preferred_agent_ms\x18\x0e \x01(\x03\x12\x12\n\nmax_length\x18\x0f \x01(\r\x12\x13\n\x0bmax_wait_ms\x18\x10 \x01(\x03\x12\x12\n\nwrap_up_ms\x18\x11 \x01(\x03\x12\x13\n\x05hours\x18\x12 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x33\n\x08\x63hannels\x18\x13 \x03(\x0e\x32!.contactcenter.contact.v1.Channel\x12\x17\n\ttargeting\x18\x14 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x1e\n\x16not_ready_on_no_answer\x18\x15 \x01(\x08\x12\x1c\n\x14service_level_target\x18\x16 \x01(\x01\x12\x13\n\x0bring_agents\x18\x17 \x01(\r\x12=\n\nparameters\x18\x18 \x03(\x0b\x32).contactcenter.routing.v1.PolicyParameter\x12\x16\n\x08workflow\x18\x19 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x13\n\x0b\x61uto_accept\x18\x1a \x01(\x08\x12\x42\n\x10interval_targets\x18\x1b \x03(\x0b\x32(.contactcenter.routing.v1.IntervalTarget\x12\x0e\n\x06weight\x18\x1c \x01(\r\x12\x32\n\x05surge\x18\x1d \x01(\x0b\x32#.contactcenter.routing.v1.SurgeRule\x12\x10\n\x08restated\x18\x1e \x01(\x08\"\x90\x01\n\x0eIntervalTarget\x12\x0c\n\x04\x64\x61ys\x18\x01 \x03(\r\x12\x17\n\tfrom_time\x18\x02 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x15\n\x07to_time\x18\x03 \x01(\tB\x04\xa8\xbb\x18\x01\x12\"\n\x1aservice_level_threshold_ms\x18\x04 \x01(\x03\x12\x1c\n\x14service_level_target\x18\x05 \x01(\x01\"\xdd\x01\n\tSurgeRule\x12\x0f\n\x07\x65nabled\x18\x01 \x01(\x08\x12\"\n\x1a\x62\x61seline_per_quarter_milli\x18\x02 \x01(\x04\x12\x15\n\rstart_percent\x18\x03 \x01(\r\x12\x13\n\x0b\x65nd_percent\x18\x04 \x01(\r\x12\x11\n\twindow_ms\x18\x05 \x01(\x03\x12\x14\n\x0c\x65nd_after_ms\x18\x06 \x01(\x03\x12\x12\n\nchance_ppm\x18\x07 \x01(\r\x12\x32\n\x05steps\x18\x08 \x03(\x0b\x32#.contactcenter.routing.v1.SurgeStep\"\xc5\x01\n\tSurgeStep\x12\x12\n\x04step\x18\x01 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x35\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32%.contactcenter.routing.v1.SurgeAction\x12\x10\n\x08\x61\x66ter_ms\x18\x03 \x01(\x03\x12\x16\n\x08to_queue\x18\x04 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x15\n\x07to_pool\x18\x05 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x15\n\x07to_team\x18\x06 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x15\n\x07message\x18\x07 \x01(\tB\x04\xa8\xbb\x18\x01\"\xbe\x01\n\x0fHoursDefinition\x12\x13\n\x05hours\x18\x01 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x17\n\ttime_zone\x18\x03 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x34\n\x06weekly\x18\x04 \x03(\x0b\x32$.contactcenter.routing.v1.WeeklySpan\x12\x33\n\x08holidays\x18\x05 \x03(\x0b\x32!.contactcenter.routing.v1.Holiday\"I\n\nWeeklySpan\x12\x0b\n\x03\x64\x61y\x18\x01 \x01(\r\x12\x17\n\tfrom_time\x18\x02 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x15\n\x07to_time\x18\x03 \x01(\tB\x04\xa8\xbb\x18\x01\"c\n\x07Holiday\x12\x12\n\x04\x64\x61te\x18\x01 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x30\n\x05spans\x18\x03 \x03(\x0b\x32!.contactcenter.routing.v1.DaySpan\"9\n\x07\x44\x61ySpan\x12\x17\n\tfrom_time\x18\x01 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x15\n\x07to_time\x18\x02 \x01(\tB\x04\xa8\xbb\x18\x01\"{\n\x12WorkflowDefinition\x12\x16\n\x08workflow\x18\x01 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x39\n\x07targets\x18\x03 \x03(\x0b\x32(.contactcenter.routing.v1.WorkflowTarget\"\xa6\x01\n\x0eWorkflowTarget\x12\x13\n\x05queue\x18\x01 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x15\n\x08priority\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\ntimeout_ms\x18\x03 \x01(\x03\x12\x18\n\nexpression\x18\x04 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x16\n\x08order_by\x18\x05 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x15\n\x07skip_if\x18\x06 \x01(\tB\x04\xa8\xbb\x18\x01\x42\x0b\n\t_priority\"K\n\x0fSkillRelaxation\x12\x10\n\x08\x61\x66ter_ms\x18\x01 \x01(\x03\x12\x13\n\x05skill\x18\x02 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x11\n\tmin_level\x18\x03 \x01(\x05\"\xed\x01\n\x0cOverflowRule\x12\x12\n\x04rule\x18\x01 \x01(\tB\x04\xa8\xbb\x18\x01\x12:\n\x07trigger\x18\x02 \x01(\x0e\x32).contactcenter.routing.v1.OverflowTrigger\x12\r\n\x05limit\x18\x03 \x01(\x03\x12\x38\n\x06\x61\x63tion\x18\x04 \x01(\x0e\x32(.contactcenter.routing.v1.OverflowAction\x12\x16\n\x08to_queue\x18\x05 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x15\n\x07to_pool\x18\x06 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x15\n\x07to_team\x18\x07 \x01(\tB\x04\xa8\xbb\x18\x01\"9\n\x0fPolicyParameter\x12\x11\n\x03key\x18\x01 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x13\n\x05value\x18\x02 \x01(\tB\x04\xa8\xbb\x18\x01*\x9b\x01\n\x0bSurgeAction\x12\x1c\n\x18SURGE_ACTION_UNSPECIFIED\x10\x00\x12\x19\n\x15SURGE_ACTION_OVERFLOW\x10\x01\x12\x1f\n\x1bSURGE_ACTION_CALLBACK_OFFER\x10\x02\x12\x18\n\x14SURGE_ACTION_MESSAGE\x10\x03\x12\x18\n\x14SURGE_ACTION_RESERVE\x10\x04*\xaf\x01\n\x0fOverflowTrigger\x12 \n\x1cOVERFLOW_TRIGGER_UNSPECIFIED\x10\x00\x12\x1b\n\x17OVERFLOW_TRIGGER_LENGTH\x10\x01\x12\x19\n\x15OVERFLOW_TRIGGER_WAIT\x10\x02\x12%\n!OVERFLOW_TRIGGER_NOBODY_SIGNED_IN\x10\x03\x12\x1b\n\x17OVERFLOW_TRIGGER_CLOSED\x10\x04*\xbd\x01\n\x0eOverflowAction\x12\x1f\n\x1bOVERFLOW_ACTION_UNSPECIFIED\x10\x00\x12\x19\n\x15OVERFLOW_ACTION_QUEUE\x10\x01\x12\x19\n\x15OVERFLOW_ACTION_GROUP\x10\x02\x12\x1d\n\x19OVERFLOW_ACTION_VOICEMAIL\x10\x03\x12\x1c\n\x18OVERFLOW_ACTION_CALLBACK\x10\x04\x12\x17\n\x13OVERFLOW_ACTION_END\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -54,6 +54,52 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_QUEUEDEFINITION'].fields_by_name['hours']._serialized_options = b'\250\273\030\001'
   _globals['_QUEUEDEFINITION'].fields_by_name['targeting']._loaded_options = None
   _globals['_QUEUEDEFINITION'].fields_by_name['targeting']._serialized_options = b'\250\273\030\001'
+  _globals['_QUEUEDEFINITION'].fields_by_name['workflow']._loaded_options = None
+  _globals['_QUEUEDEFINITION'].fields_by_name['workflow']._serialized_options = b'\250\273\030\001'
+  _globals['_INTERVALTARGET'].fields_by_name['from_time']._loaded_options = None
+  _globals['_INTERVALTARGET'].fields_by_name['from_time']._serialized_options = b'\250\273\030\001'
+  _globals['_INTERVALTARGET'].fields_by_name['to_time']._loaded_options = None
+  _globals['_INTERVALTARGET'].fields_by_name['to_time']._serialized_options = b'\250\273\030\001'
+  _globals['_SURGESTEP'].fields_by_name['step']._loaded_options = None
+  _globals['_SURGESTEP'].fields_by_name['step']._serialized_options = b'\250\273\030\001'
+  _globals['_SURGESTEP'].fields_by_name['to_queue']._loaded_options = None
+  _globals['_SURGESTEP'].fields_by_name['to_queue']._serialized_options = b'\250\273\030\001'
+  _globals['_SURGESTEP'].fields_by_name['to_pool']._loaded_options = None
+  _globals['_SURGESTEP'].fields_by_name['to_pool']._serialized_options = b'\250\273\030\001'
+  _globals['_SURGESTEP'].fields_by_name['to_team']._loaded_options = None
+  _globals['_SURGESTEP'].fields_by_name['to_team']._serialized_options = b'\250\273\030\001'
+  _globals['_SURGESTEP'].fields_by_name['message']._loaded_options = None
+  _globals['_SURGESTEP'].fields_by_name['message']._serialized_options = b'\250\273\030\001'
+  _globals['_HOURSDEFINITION'].fields_by_name['hours']._loaded_options = None
+  _globals['_HOURSDEFINITION'].fields_by_name['hours']._serialized_options = b'\250\273\030\001'
+  _globals['_HOURSDEFINITION'].fields_by_name['name']._loaded_options = None
+  _globals['_HOURSDEFINITION'].fields_by_name['name']._serialized_options = b'\250\273\030\001'
+  _globals['_HOURSDEFINITION'].fields_by_name['time_zone']._loaded_options = None
+  _globals['_HOURSDEFINITION'].fields_by_name['time_zone']._serialized_options = b'\250\273\030\001'
+  _globals['_WEEKLYSPAN'].fields_by_name['from_time']._loaded_options = None
+  _globals['_WEEKLYSPAN'].fields_by_name['from_time']._serialized_options = b'\250\273\030\001'
+  _globals['_WEEKLYSPAN'].fields_by_name['to_time']._loaded_options = None
+  _globals['_WEEKLYSPAN'].fields_by_name['to_time']._serialized_options = b'\250\273\030\001'
+  _globals['_HOLIDAY'].fields_by_name['date']._loaded_options = None
+  _globals['_HOLIDAY'].fields_by_name['date']._serialized_options = b'\250\273\030\001'
+  _globals['_HOLIDAY'].fields_by_name['name']._loaded_options = None
+  _globals['_HOLIDAY'].fields_by_name['name']._serialized_options = b'\250\273\030\001'
+  _globals['_DAYSPAN'].fields_by_name['from_time']._loaded_options = None
+  _globals['_DAYSPAN'].fields_by_name['from_time']._serialized_options = b'\250\273\030\001'
+  _globals['_DAYSPAN'].fields_by_name['to_time']._loaded_options = None
+  _globals['_DAYSPAN'].fields_by_name['to_time']._serialized_options = b'\250\273\030\001'
+  _globals['_WORKFLOWDEFINITION'].fields_by_name['workflow']._loaded_options = None
+  _globals['_WORKFLOWDEFINITION'].fields_by_name['workflow']._serialized_options = b'\250\273\030\001'
+  _globals['_WORKFLOWDEFINITION'].fields_by_name['name']._loaded_options = None
+  _globals['_WORKFLOWDEFINITION'].fields_by_name['name']._serialized_options = b'\250\273\030\001'
+  _globals['_WORKFLOWTARGET'].fields_by_name['queue']._loaded_options = None
+  _globals['_WORKFLOWTARGET'].fields_by_name['queue']._serialized_options = b'\250\273\030\001'
+  _globals['_WORKFLOWTARGET'].fields_by_name['expression']._loaded_options = None
+  _globals['_WORKFLOWTARGET'].fields_by_name['expression']._serialized_options = b'\250\273\030\001'
+  _globals['_WORKFLOWTARGET'].fields_by_name['order_by']._loaded_options = None
+  _globals['_WORKFLOWTARGET'].fields_by_name['order_by']._serialized_options = b'\250\273\030\001'
+  _globals['_WORKFLOWTARGET'].fields_by_name['skip_if']._loaded_options = None
+  _globals['_WORKFLOWTARGET'].fields_by_name['skip_if']._serialized_options = b'\250\273\030\001'
   _globals['_SKILLRELAXATION'].fields_by_name['skill']._loaded_options = None
   _globals['_SKILLRELAXATION'].fields_by_name['skill']._serialized_options = b'\250\273\030\001'
   _globals['_OVERFLOWRULE'].fields_by_name['rule']._loaded_options = None
@@ -68,18 +114,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_POLICYPARAMETER'].fields_by_name['key']._serialized_options = b'\250\273\030\001'
   _globals['_POLICYPARAMETER'].fields_by_name['value']._loaded_options = None
   _globals['_POLICYPARAMETER'].fields_by_name['value']._serialized_options = b'\250\273\030\001'
-  _globals['_OVERFLOWTRIGGER']._serialized_start=1547
-  _globals['_OVERFLOWTRIGGER']._serialized_end=1722
-  _globals['_OVERFLOWACTION']._serialized_start=1725
-  _globals['_OVERFLOWACTION']._serialized_end=1914
+  _globals['_SURGEACTION']._serialized_start=3123
+  _globals['_SURGEACTION']._serialized_end=3278
+  _globals['_OVERFLOWTRIGGER']._serialized_start=3281
+  _globals['_OVERFLOWTRIGGER']._serialized_end=3456
+  _globals['_OVERFLOWACTION']._serialized_start=3459
+  _globals['_OVERFLOWACTION']._serialized_end=3648
   _globals['_QUEUECONFIGROW']._serialized_start=175
   _globals['_QUEUECONFIGROW']._serialized_end=482
   _globals['_QUEUEDEFINITION']._serialized_start=485
-  _globals['_QUEUEDEFINITION']._serialized_end=1168
-  _globals['_SKILLRELAXATION']._serialized_start=1170
-  _globals['_SKILLRELAXATION']._serialized_end=1245
-  _globals['_OVERFLOWRULE']._serialized_start=1248
-  _globals['_OVERFLOWRULE']._serialized_end=1485
-  _globals['_POLICYPARAMETER']._serialized_start=1487
-  _globals['_POLICYPARAMETER']._serialized_end=1544
+  _globals['_QUEUEDEFINITION']._serialized_end=1451
+  _globals['_INTERVALTARGET']._serialized_start=1454
+  _globals['_INTERVALTARGET']._serialized_end=1598
+  _globals['_SURGERULE']._serialized_start=1601
+  _globals['_SURGERULE']._serialized_end=1822
+  _globals['_SURGESTEP']._serialized_start=1825
+  _globals['_SURGESTEP']._serialized_end=2022
+  _globals['_HOURSDEFINITION']._serialized_start=2025
+  _globals['_HOURSDEFINITION']._serialized_end=2215
+  _globals['_WEEKLYSPAN']._serialized_start=2217
+  _globals['_WEEKLYSPAN']._serialized_end=2290
+  _globals['_HOLIDAY']._serialized_start=2292
+  _globals['_HOLIDAY']._serialized_end=2391
+  _globals['_DAYSPAN']._serialized_start=2393
+  _globals['_DAYSPAN']._serialized_end=2450
+  _globals['_WORKFLOWDEFINITION']._serialized_start=2452
+  _globals['_WORKFLOWDEFINITION']._serialized_end=2575
+  _globals['_WORKFLOWTARGET']._serialized_start=2578
+  _globals['_WORKFLOWTARGET']._serialized_end=2744
+  _globals['_SKILLRELAXATION']._serialized_start=2746
+  _globals['_SKILLRELAXATION']._serialized_end=2821
+  _globals['_OVERFLOWRULE']._serialized_start=2824
+  _globals['_OVERFLOWRULE']._serialized_end=3061
+  _globals['_POLICYPARAMETER']._serialized_start=3063
+  _globals['_POLICYPARAMETER']._serialized_end=3120
 # @@protoc_insertion_point(module_scope)

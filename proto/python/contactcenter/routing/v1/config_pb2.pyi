@@ -21,6 +21,38 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _SurgeAction:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SurgeActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SurgeAction.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SURGE_ACTION_UNSPECIFIED: _SurgeAction.ValueType  # 0
+    """Not stated."""
+    SURGE_ACTION_OVERFLOW: _SurgeAction.ValueType  # 1
+    """Contacts that come then go to another queue."""
+    SURGE_ACTION_CALLBACK_OFFER: _SurgeAction.ValueType  # 2
+    """A call back is offered to those who wait."""
+    SURGE_ACTION_MESSAGE: _SurgeAction.ValueType  # 3
+    """A message is told to those who wait."""
+    SURGE_ACTION_RESERVE: _SurgeAction.ValueType  # 4
+    """Agents of a further group serve the queue."""
+
+class SurgeAction(_SurgeAction, metaclass=_SurgeActionEnumTypeWrapper):
+    """What a step of a playbook does, until the surge ends."""
+
+SURGE_ACTION_UNSPECIFIED: SurgeAction.ValueType  # 0
+"""Not stated."""
+SURGE_ACTION_OVERFLOW: SurgeAction.ValueType  # 1
+"""Contacts that come then go to another queue."""
+SURGE_ACTION_CALLBACK_OFFER: SurgeAction.ValueType  # 2
+"""A call back is offered to those who wait."""
+SURGE_ACTION_MESSAGE: SurgeAction.ValueType  # 3
+"""A message is told to those who wait."""
+SURGE_ACTION_RESERVE: SurgeAction.ValueType  # 4
+"""Agents of a further group serve the queue."""
+Global___SurgeAction: _TypeAlias = SurgeAction  # noqa: Y015
+
 class _OverflowTrigger:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -171,6 +203,14 @@ class QueueDefinition(_message.Message):
     TARGETING_FIELD_NUMBER: _builtins.int
     NOT_READY_ON_NO_ANSWER_FIELD_NUMBER: _builtins.int
     SERVICE_LEVEL_TARGET_FIELD_NUMBER: _builtins.int
+    RING_AGENTS_FIELD_NUMBER: _builtins.int
+    PARAMETERS_FIELD_NUMBER: _builtins.int
+    WORKFLOW_FIELD_NUMBER: _builtins.int
+    AUTO_ACCEPT_FIELD_NUMBER: _builtins.int
+    INTERVAL_TARGETS_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    SURGE_FIELD_NUMBER: _builtins.int
+    RESTATED_FIELD_NUMBER: _builtins.int
     queue: _builtins.str
     """The queue's id."""
     name: _builtins.str
@@ -205,6 +245,16 @@ class QueueDefinition(_message.Message):
     """An expired offer sets the agent not ready."""
     service_level_target: _builtins.float
     """The share that should be answered within T, 0..1; 0: none."""
+    ring_agents: _builtins.int
+    """How many agents are rung at once; the first to accept has it; 0: one."""
+    workflow: _builtins.str
+    """The workflow that its contacts pass through; empty: none."""
+    auto_accept: _builtins.bool
+    """An offer is accepted by rule as soon as it is made."""
+    weight: _builtins.int
+    """Its share among the queues of an agent who serves several; 0: strict priority, no share."""
+    restated: _builtins.bool
+    """The pool said it anew from the fields it knows, as when a supervisor closed the queue."""
     @_builtins.property
     def thresholds_s(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Thresholds for which figures are kept, in seconds, rising."""
@@ -224,6 +274,18 @@ class QueueDefinition(_message.Message):
     @_builtins.property
     def channels(self) -> _containers.RepeatedScalarFieldContainer[_types_pb2.Channel.ValueType]:
         """The channels it takes; empty: all."""
+
+    @_builtins.property
+    def parameters(self) -> _containers.RepeatedCompositeFieldContainer[Global___PolicyParameter]:
+        """Settings of `policy`, ordered by key."""
+
+    @_builtins.property
+    def interval_targets(self) -> _containers.RepeatedCompositeFieldContainer[Global___IntervalTarget]:
+        """Other targets at certain hours of the queue's zone; the first that fits counts."""
+
+    @_builtins.property
+    def surge(self) -> Global___SurgeRule:
+        """How a surge is noticed and met; absent: not at all."""
 
     def __init__(
         self,
@@ -250,14 +312,366 @@ class QueueDefinition(_message.Message):
         targeting: _builtins.str = ...,
         not_ready_on_no_answer: _builtins.bool = ...,
         service_level_target: _builtins.float = ...,
+        ring_agents: _builtins.int = ...,
+        parameters: _abc.Iterable[Global___PolicyParameter] | None = ...,
+        workflow: _builtins.str = ...,
+        auto_accept: _builtins.bool = ...,
+        interval_targets: _abc.Iterable[Global___IntervalTarget] | None = ...,
+        weight: _builtins.int = ...,
+        surge: Global___SurgeRule | None = ...,
+        restated: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["surge", b"surge"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "credit_ms", b"credit_ms", "hours", b"hours", "max_length", b"max_length", "max_wait_ms", b"max_wait_ms", "name", b"name", "not_ready_on_no_answer", b"not_ready_on_no_answer", "offer_timeout_ms", b"offer_timeout_ms", "open", b"open", "overflows", b"overflows", "policy", b"policy", "preferred_agent_ms", b"preferred_agent_ms", "priority", b"priority", "queue", b"queue", "relaxations", b"relaxations", "required_skills", b"required_skills", "service_level_target", b"service_level_target", "service_level_threshold_ms", b"service_level_threshold_ms", "short_abandon_ms", b"short_abandon_ms", "targeting", b"targeting", "thresholds_s", b"thresholds_s", "wrap_up_ms", b"wrap_up_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["auto_accept", b"auto_accept", "channels", b"channels", "credit_ms", b"credit_ms", "hours", b"hours", "interval_targets", b"interval_targets", "max_length", b"max_length", "max_wait_ms", b"max_wait_ms", "name", b"name", "not_ready_on_no_answer", b"not_ready_on_no_answer", "offer_timeout_ms", b"offer_timeout_ms", "open", b"open", "overflows", b"overflows", "parameters", b"parameters", "policy", b"policy", "preferred_agent_ms", b"preferred_agent_ms", "priority", b"priority", "queue", b"queue", "relaxations", b"relaxations", "required_skills", b"required_skills", "restated", b"restated", "ring_agents", b"ring_agents", "service_level_target", b"service_level_target", "service_level_threshold_ms", b"service_level_threshold_ms", "short_abandon_ms", b"short_abandon_ms", "surge", b"surge", "targeting", b"targeting", "thresholds_s", b"thresholds_s", "weight", b"weight", "workflow", b"workflow", "wrap_up_ms", b"wrap_up_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___QueueDefinition: _TypeAlias = QueueDefinition  # noqa: Y015
+
+@_typing.final
+class IntervalTarget(_message.Message):
+    """A target that holds between two times of day."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAYS_FIELD_NUMBER: _builtins.int
+    FROM_TIME_FIELD_NUMBER: _builtins.int
+    TO_TIME_FIELD_NUMBER: _builtins.int
+    SERVICE_LEVEL_THRESHOLD_MS_FIELD_NUMBER: _builtins.int
+    SERVICE_LEVEL_TARGET_FIELD_NUMBER: _builtins.int
+    from_time: _builtins.str
+    """From this local time on, HH:MM."""
+    to_time: _builtins.str
+    """Until this local time, HH:MM, `24:00` at most; not later than `from_time`: over midnight."""
+    service_level_threshold_ms: _builtins.int
+    """The target threshold T then."""
+    service_level_target: _builtins.float
+    """The share that should be answered within T then, 0..1; 0: none."""
+    @_builtins.property
+    def days(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Days of the week, 1 Monday to 7 Sunday, on which the span begins; none: every day."""
+
+    def __init__(
+        self,
+        *,
+        days: _abc.Iterable[_builtins.int] | None = ...,
+        from_time: _builtins.str = ...,
+        to_time: _builtins.str = ...,
+        service_level_threshold_ms: _builtins.int = ...,
+        service_level_target: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "from_time", b"from_time", "service_level_target", b"service_level_target", "service_level_threshold_ms", b"service_level_threshold_ms", "to_time", b"to_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IntervalTarget: _TypeAlias = IntervalTarget  # noqa: Y015
+
+@_typing.final
+class SurgeRule(_message.Message):
+    """When arrivals count as a surge, and what is done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENABLED_FIELD_NUMBER: _builtins.int
+    BASELINE_PER_QUARTER_MILLI_FIELD_NUMBER: _builtins.int
+    START_PERCENT_FIELD_NUMBER: _builtins.int
+    END_PERCENT_FIELD_NUMBER: _builtins.int
+    WINDOW_MS_FIELD_NUMBER: _builtins.int
+    END_AFTER_MS_FIELD_NUMBER: _builtins.int
+    CHANCE_PPM_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    enabled: _builtins.bool
+    """It is looked for."""
+    baseline_per_quarter_milli: _builtins.int
+    """Usual arrivals in a quarter hour when the log knows no earlier weeks, in thousandths; 0: only the log's."""
+    start_percent: _builtins.int
+    """It starts above so many times the usual, in hundredths; 0: 200."""
+    end_percent: _builtins.int
+    """It ends below so many times the usual, in hundredths; 0: 130."""
+    window_ms: _builtins.int
+    """Arrivals of so long are looked at; 0: 5 minutes."""
+    end_after_ms: _builtins.int
+    """It must stay below for so long; 0: 10 minutes."""
+    chance_ppm: _builtins.int
+    """It starts only when chance makes so many arrivals more seldom than this, in parts of a million; 0: 1 000."""
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___SurgeStep]:
+        """The playbook, in order."""
+
+    def __init__(
+        self,
+        *,
+        enabled: _builtins.bool = ...,
+        baseline_per_quarter_milli: _builtins.int = ...,
+        start_percent: _builtins.int = ...,
+        end_percent: _builtins.int = ...,
+        window_ms: _builtins.int = ...,
+        end_after_ms: _builtins.int = ...,
+        chance_ppm: _builtins.int = ...,
+        steps: _abc.Iterable[Global___SurgeStep] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["baseline_per_quarter_milli", b"baseline_per_quarter_milli", "chance_ppm", b"chance_ppm", "enabled", b"enabled", "end_after_ms", b"end_after_ms", "end_percent", b"end_percent", "start_percent", b"start_percent", "steps", b"steps", "window_ms", b"window_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SurgeRule: _TypeAlias = SurgeRule  # noqa: Y015
+
+@_typing.final
+class SurgeStep(_message.Message):
+    """A step of a playbook."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    AFTER_MS_FIELD_NUMBER: _builtins.int
+    TO_QUEUE_FIELD_NUMBER: _builtins.int
+    TO_POOL_FIELD_NUMBER: _builtins.int
+    TO_TEAM_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    step: _builtins.str
+    """The step's id."""
+    action: Global___SurgeAction.ValueType
+    """What is done."""
+    after_ms: _builtins.int
+    """So long after the surge began."""
+    to_queue: _builtins.str
+    """OVERFLOW: the queue to go to."""
+    to_pool: _builtins.str
+    """OVERFLOW: that queue's pool."""
+    to_team: _builtins.str
+    """RESERVE: the group of agents."""
+    message: _builtins.str
+    """MESSAGE: the id of a configured text."""
+    def __init__(
+        self,
+        *,
+        step: _builtins.str = ...,
+        action: Global___SurgeAction.ValueType = ...,
+        after_ms: _builtins.int = ...,
+        to_queue: _builtins.str = ...,
+        to_pool: _builtins.str = ...,
+        to_team: _builtins.str = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "after_ms", b"after_ms", "message", b"message", "step", b"step", "to_pool", b"to_pool", "to_queue", b"to_queue", "to_team", b"to_team"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SurgeStep: _TypeAlias = SurgeStep  # noqa: Y015
+
+@_typing.final
+class HoursDefinition(_message.Message):
+    """Opening hours: weekly spans and holidays in one time zone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOURS_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    WEEKLY_FIELD_NUMBER: _builtins.int
+    HOLIDAYS_FIELD_NUMBER: _builtins.int
+    hours: _builtins.str
+    """The opening hours' id."""
+    name: _builtins.str
+    """The name shown to people."""
+    time_zone: _builtins.str
+    """The zone of all its times, IANA, such as `Asia/Shanghai`."""
+    @_builtins.property
+    def weekly(self) -> _containers.RepeatedCompositeFieldContainer[Global___WeeklySpan]:
+        """When it is open in an ordinary week; several a day are allowed."""
+
+    @_builtins.property
+    def holidays(self) -> _containers.RepeatedCompositeFieldContainer[Global___Holiday]:
+        """Days that are not as their weekday."""
+
+    def __init__(
+        self,
+        *,
+        hours: _builtins.str = ...,
+        name: _builtins.str = ...,
+        time_zone: _builtins.str = ...,
+        weekly: _abc.Iterable[Global___WeeklySpan] | None = ...,
+        holidays: _abc.Iterable[Global___Holiday] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["holidays", b"holidays", "hours", b"hours", "name", b"name", "time_zone", b"time_zone", "weekly", b"weekly"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HoursDefinition: _TypeAlias = HoursDefinition  # noqa: Y015
+
+@_typing.final
+class WeeklySpan(_message.Message):
+    """A span of every week."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAY_FIELD_NUMBER: _builtins.int
+    FROM_TIME_FIELD_NUMBER: _builtins.int
+    TO_TIME_FIELD_NUMBER: _builtins.int
+    day: _builtins.int
+    """The day of the week, 1 Monday to 7 Sunday."""
+    from_time: _builtins.str
+    """From this local time on, HH:MM."""
+    to_time: _builtins.str
+    """Until this local time, HH:MM, `24:00` at most; not later than `from_time`: into the next day."""
+    def __init__(
+        self,
+        *,
+        day: _builtins.int = ...,
+        from_time: _builtins.str = ...,
+        to_time: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["day", b"day", "from_time", b"from_time", "to_time", b"to_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WeeklySpan: _TypeAlias = WeeklySpan  # noqa: Y015
+
+@_typing.final
+class Holiday(_message.Message):
+    """A date with hours of its own."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    SPANS_FIELD_NUMBER: _builtins.int
+    date: _builtins.str
+    """The local date, YYYY-MM-DD."""
+    name: _builtins.str
+    """The name shown to people."""
+    @_builtins.property
+    def spans(self) -> _containers.RepeatedCompositeFieldContainer[Global___DaySpan]:
+        """When it is open on that date; none: closed."""
+
+    def __init__(
+        self,
+        *,
+        date: _builtins.str = ...,
+        name: _builtins.str = ...,
+        spans: _abc.Iterable[Global___DaySpan] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "name", b"name", "spans", b"spans"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Holiday: _TypeAlias = Holiday  # noqa: Y015
+
+@_typing.final
+class DaySpan(_message.Message):
+    """A span of one date."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_TIME_FIELD_NUMBER: _builtins.int
+    TO_TIME_FIELD_NUMBER: _builtins.int
+    from_time: _builtins.str
+    """From this local time on, HH:MM."""
+    to_time: _builtins.str
+    """Until this local time, HH:MM, `24:00` at most; not later than `from_time`: into the next day."""
+    def __init__(
+        self,
+        *,
+        from_time: _builtins.str = ...,
+        to_time: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_time", b"from_time", "to_time", b"to_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DaySpan: _TypeAlias = DaySpan  # noqa: Y015
+
+@_typing.final
+class WorkflowDefinition(_message.Message):
+    """Where agents are looked for as a contact waits: targets in order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKFLOW_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    TARGETS_FIELD_NUMBER: _builtins.int
+    workflow: _builtins.str
+    """The workflow's id."""
+    name: _builtins.str
+    """The name shown to people."""
+    @_builtins.property
+    def targets(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkflowTarget]:
+        """The targets, in order; after the last timeout the contact stays in the last."""
+
+    def __init__(
+        self,
+        *,
+        workflow: _builtins.str = ...,
+        name: _builtins.str = ...,
+        targets: _abc.Iterable[Global___WorkflowTarget] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "targets", b"targets", "workflow", b"workflow"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkflowDefinition: _TypeAlias = WorkflowDefinition  # noqa: Y015
+
+@_typing.final
+class WorkflowTarget(_message.Message):
+    """One target of a workflow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUEUE_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    TIMEOUT_MS_FIELD_NUMBER: _builtins.int
+    EXPRESSION_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
+    SKIP_IF_FIELD_NUMBER: _builtins.int
+    queue: _builtins.str
+    """The queue whose agents are looked at; the contact stays attributed to the queue it entered."""
+    priority: _builtins.int
+    """The contact's priority from here on; absent: as it was."""
+    timeout_ms: _builtins.int
+    """It leaves this target when it has waited so long since it was queued; 0: never."""
+    expression: _builtins.str
+    """A CEL expression over `agent` and `contact` that must hold; empty: every agent of the queue."""
+    order_by: _builtins.str
+    """How agents are ordered instead of by the policy, such as `agent.level DESC`; empty: by the policy."""
+    skip_if: _builtins.str
+    """A CEL expression over `queue` and `contact`: when it holds on reaching the target, the next is reached at once."""
+    def __init__(
+        self,
+        *,
+        queue: _builtins.str = ...,
+        priority: _builtins.int | None = ...,
+        timeout_ms: _builtins.int = ...,
+        expression: _builtins.str = ...,
+        order_by: _builtins.str = ...,
+        skip_if: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "priority", b"priority"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "expression", b"expression", "order_by", b"order_by", "priority", b"priority", "queue", b"queue", "skip_if", b"skip_if", "timeout_ms", b"timeout_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__priority: _TypeAlias = _typing.Literal["priority"]  # noqa: Y015
+    _WhichOneofArgType__priority: _TypeAlias = _typing.Literal["_priority", b"_priority"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__priority) -> _WhichOneofReturnType__priority | None: ...
+
+Global___WorkflowTarget: _TypeAlias = WorkflowTarget  # noqa: Y015
 
 @_typing.final
 class SkillRelaxation(_message.Message):

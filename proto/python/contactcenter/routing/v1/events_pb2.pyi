@@ -99,6 +99,12 @@ class _TimerKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TimerKind.V
     """The verdicts of a queue's quarter hour are final."""
     TIMER_KIND_CALLBACK: _TimerKind.ValueType  # 7
     """A call back is due."""
+    TIMER_KIND_HOURS: _TimerKind.ValueType  # 8
+    """A queue opens or closes by its hours, or another target holds."""
+    TIMER_KIND_TARGET: _TimerKind.ValueType  # 9
+    """A target of a workflow has had its time."""
+    TIMER_KIND_SURGE: _TimerKind.ValueType  # 10
+    """Arrivals are to be looked at."""
 
 class TimerKind(_TimerKind, metaclass=_TimerKindEnumTypeWrapper):
     """What kind of moment has come."""
@@ -119,6 +125,12 @@ TIMER_KIND_FINALITY: TimerKind.ValueType  # 6
 """The verdicts of a queue's quarter hour are final."""
 TIMER_KIND_CALLBACK: TimerKind.ValueType  # 7
 """A call back is due."""
+TIMER_KIND_HOURS: TimerKind.ValueType  # 8
+"""A queue opens or closes by its hours, or another target holds."""
+TIMER_KIND_TARGET: TimerKind.ValueType  # 9
+"""A target of a workflow has had its time."""
+TIMER_KIND_SURGE: TimerKind.ValueType  # 10
+"""Arrivals are to be looked at."""
 Global___TimerKind: _TypeAlias = TimerKind  # noqa: Y015
 
 class _WithdrawReason:
@@ -223,6 +235,14 @@ class RoutingEvent(_message.Message):
     AGENT_RELEASED_FIELD_NUMBER: _builtins.int
     COMMAND_REFUSED_FIELD_NUMBER: _builtins.int
     TIMER_ELAPSED_FIELD_NUMBER: _builtins.int
+    HOURS_DEFINED_FIELD_NUMBER: _builtins.int
+    WORKFLOW_DEFINED_FIELD_NUMBER: _builtins.int
+    TARGET_REACHED_FIELD_NUMBER: _builtins.int
+    SURGE_STARTED_FIELD_NUMBER: _builtins.int
+    SURGE_STEP_TAKEN_FIELD_NUMBER: _builtins.int
+    SURGE_ENDED_FIELD_NUMBER: _builtins.int
+    CONTACT_PULLED_FIELD_NUMBER: _builtins.int
+    OVERFLOW_OBSERVED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def meta(self) -> _envelope_pb2.EventMeta:
         """Who, what, when and why."""
@@ -319,6 +339,38 @@ class RoutingEvent(_message.Message):
     def timer_elapsed(self) -> Global___TimerElapsed:
         """A moment that was waited for has come."""
 
+    @_builtins.property
+    def hours_defined(self) -> Global___HoursDefined:
+        """Opening hours are in the pool, as defined."""
+
+    @_builtins.property
+    def workflow_defined(self) -> Global___WorkflowDefined:
+        """A workflow is in the pool, as defined."""
+
+    @_builtins.property
+    def target_reached(self) -> Global___TargetReached:
+        """Agents are looked for elsewhere from now on."""
+
+    @_builtins.property
+    def surge_started(self) -> Global___SurgeStarted:
+        """More contacts come than usual."""
+
+    @_builtins.property
+    def surge_step_taken(self) -> Global___SurgeStepTaken:
+        """A step of the playbook, or its reversal."""
+
+    @_builtins.property
+    def surge_ended(self) -> Global___SurgeEnded:
+        """As many come as usual again."""
+
+    @_builtins.property
+    def contact_pulled(self) -> Global___ContactPulled:
+        """A supervisor gives a waiting contact to a named agent."""
+
+    @_builtins.property
+    def overflow_observed(self) -> Global___OverflowObserved:
+        """The pool saw another pool's overflow to it."""
+
     def __init__(
         self,
         *,
@@ -346,12 +398,20 @@ class RoutingEvent(_message.Message):
         agent_released: Global___AgentReleased | None = ...,
         command_refused: Global___CommandRefused | None = ...,
         timer_elapsed: Global___TimerElapsed | None = ...,
+        hours_defined: Global___HoursDefined | None = ...,
+        workflow_defined: Global___WorkflowDefined | None = ...,
+        target_reached: Global___TargetReached | None = ...,
+        surge_started: Global___SurgeStarted | None = ...,
+        surge_step_taken: Global___SurgeStepTaken | None = ...,
+        surge_ended: Global___SurgeEnded | None = ...,
+        contact_pulled: Global___ContactPulled | None = ...,
+        overflow_observed: Global___OverflowObserved | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["agent_observed", b"agent_observed", "agent_released", b"agent_released", "capacity_released", b"capacity_released", "command_refused", b"command_refused", "contact_assigned", b"contact_assigned", "contact_dequeued", b"contact_dequeued", "contact_observed", b"contact_observed", "contact_offered", b"contact_offered", "contact_overflowed", b"contact_overflowed", "contact_waiting", b"contact_waiting", "fact", b"fact", "meta", b"meta", "offer_accepted", b"offer_accepted", "offer_declined", b"offer_declined", "offer_expired", b"offer_expired", "offer_withdrawn", b"offer_withdrawn", "policy_chosen", b"policy_chosen", "pool_carried", b"pool_carried", "pool_day_started", b"pool_day_started", "pool_opened", b"pool_opened", "pool_taken", b"pool_taken", "priority_raised", b"priority_raised", "queue_defined", b"queue_defined", "skills_relaxed", b"skills_relaxed", "timer_elapsed", b"timer_elapsed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent_observed", b"agent_observed", "agent_released", b"agent_released", "capacity_released", b"capacity_released", "command_refused", b"command_refused", "contact_assigned", b"contact_assigned", "contact_dequeued", b"contact_dequeued", "contact_observed", b"contact_observed", "contact_offered", b"contact_offered", "contact_overflowed", b"contact_overflowed", "contact_pulled", b"contact_pulled", "contact_waiting", b"contact_waiting", "fact", b"fact", "hours_defined", b"hours_defined", "meta", b"meta", "offer_accepted", b"offer_accepted", "offer_declined", b"offer_declined", "offer_expired", b"offer_expired", "offer_withdrawn", b"offer_withdrawn", "overflow_observed", b"overflow_observed", "policy_chosen", b"policy_chosen", "pool_carried", b"pool_carried", "pool_day_started", b"pool_day_started", "pool_opened", b"pool_opened", "pool_taken", b"pool_taken", "priority_raised", b"priority_raised", "queue_defined", b"queue_defined", "skills_relaxed", b"skills_relaxed", "surge_ended", b"surge_ended", "surge_started", b"surge_started", "surge_step_taken", b"surge_step_taken", "target_reached", b"target_reached", "timer_elapsed", b"timer_elapsed", "workflow_defined", b"workflow_defined"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_observed", b"agent_observed", "agent_released", b"agent_released", "capacity_released", b"capacity_released", "command_refused", b"command_refused", "contact_assigned", b"contact_assigned", "contact_dequeued", b"contact_dequeued", "contact_observed", b"contact_observed", "contact_offered", b"contact_offered", "contact_overflowed", b"contact_overflowed", "contact_waiting", b"contact_waiting", "fact", b"fact", "meta", b"meta", "offer_accepted", b"offer_accepted", "offer_declined", b"offer_declined", "offer_expired", b"offer_expired", "offer_withdrawn", b"offer_withdrawn", "policy_chosen", b"policy_chosen", "pool_carried", b"pool_carried", "pool_day_started", b"pool_day_started", "pool_opened", b"pool_opened", "pool_taken", b"pool_taken", "priority_raised", b"priority_raised", "queue_defined", b"queue_defined", "skills_relaxed", b"skills_relaxed", "timer_elapsed", b"timer_elapsed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_observed", b"agent_observed", "agent_released", b"agent_released", "capacity_released", b"capacity_released", "command_refused", b"command_refused", "contact_assigned", b"contact_assigned", "contact_dequeued", b"contact_dequeued", "contact_observed", b"contact_observed", "contact_offered", b"contact_offered", "contact_overflowed", b"contact_overflowed", "contact_pulled", b"contact_pulled", "contact_waiting", b"contact_waiting", "fact", b"fact", "hours_defined", b"hours_defined", "meta", b"meta", "offer_accepted", b"offer_accepted", "offer_declined", b"offer_declined", "offer_expired", b"offer_expired", "offer_withdrawn", b"offer_withdrawn", "overflow_observed", b"overflow_observed", "policy_chosen", b"policy_chosen", "pool_carried", b"pool_carried", "pool_day_started", b"pool_day_started", "pool_opened", b"pool_opened", "pool_taken", b"pool_taken", "priority_raised", b"priority_raised", "queue_defined", b"queue_defined", "skills_relaxed", b"skills_relaxed", "surge_ended", b"surge_ended", "surge_started", b"surge_started", "surge_step_taken", b"surge_step_taken", "target_reached", b"target_reached", "timer_elapsed", b"timer_elapsed", "workflow_defined", b"workflow_defined"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["pool_taken", "pool_day_started", "pool_carried", "pool_opened", "queue_defined", "policy_chosen", "contact_observed", "agent_observed", "contact_waiting", "contact_offered", "offer_accepted", "offer_declined", "offer_expired", "offer_withdrawn", "contact_assigned", "contact_overflowed", "skills_relaxed", "priority_raised", "contact_dequeued", "capacity_released", "agent_released", "command_refused", "timer_elapsed"]  # noqa: Y015
+    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["pool_taken", "pool_day_started", "pool_carried", "pool_opened", "queue_defined", "policy_chosen", "contact_observed", "agent_observed", "contact_waiting", "contact_offered", "offer_accepted", "offer_declined", "offer_expired", "offer_withdrawn", "contact_assigned", "contact_overflowed", "skills_relaxed", "priority_raised", "contact_dequeued", "capacity_released", "agent_released", "command_refused", "timer_elapsed", "hours_defined", "workflow_defined", "target_reached", "surge_started", "surge_step_taken", "surge_ended", "contact_pulled", "overflow_observed"]  # noqa: Y015
     _WhichOneofArgType_fact: _TypeAlias = _typing.Literal["fact", b"fact"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_fact) -> _WhichOneofReturnType_fact | None: ...
 
@@ -540,6 +600,11 @@ class PoolCarried(_message.Message):
     POSITION_FIELD_NUMBER: _builtins.int
     TIME_ZONE_FIELD_NUMBER: _builtins.int
     COMMAND_IDS_FIELD_NUMBER: _builtins.int
+    HOURS_FIELD_NUMBER: _builtins.int
+    WORKFLOWS_FIELD_NUMBER: _builtins.int
+    CALENDARS_FIELD_NUMBER: _builtins.int
+    PLANS_FIELD_NUMBER: _builtins.int
+    ORIGINS_FIELD_NUMBER: _builtins.int
     carry_id: _builtins.str
     """The carry."""
     piece: _builtins.int
@@ -576,6 +641,26 @@ class PoolCarried(_message.Message):
     def command_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The ids of the last commands, oldest first: a repeat of one has no effect."""
 
+    @_builtins.property
+    def hours(self) -> _containers.RepeatedCompositeFieldContainer[_config_pb2.HoursDefinition]:
+        """Definitions of opening hours."""
+
+    @_builtins.property
+    def workflows(self) -> _containers.RepeatedCompositeFieldContainer[_config_pb2.WorkflowDefinition]:
+        """Definitions of workflows."""
+
+    @_builtins.property
+    def calendars(self) -> _containers.RepeatedCompositeFieldContainer[Global___CarriedCalendar]:
+        """What the calendar last said of queues."""
+
+    @_builtins.property
+    def plans(self) -> _containers.RepeatedCompositeFieldContainer[Global___CarriedPlan]:
+        """The rules of the contacts of this piece, as they stood when those were queued."""
+
+    @_builtins.property
+    def origins(self) -> _containers.RepeatedCompositeFieldContainer[Global___CarriedOrigin]:
+        """First queues of contacts that overflowed and are not queued anew yet."""
+
     def __init__(
         self,
         *,
@@ -590,14 +675,221 @@ class PoolCarried(_message.Message):
         position: Global___InboxPosition | None = ...,
         time_zone: _builtins.str = ...,
         command_ids: _abc.Iterable[_builtins.str] | None = ...,
+        hours: _abc.Iterable[_config_pb2.HoursDefinition] | None = ...,
+        workflows: _abc.Iterable[_config_pb2.WorkflowDefinition] | None = ...,
+        calendars: _abc.Iterable[Global___CarriedCalendar] | None = ...,
+        plans: _abc.Iterable[Global___CarriedPlan] | None = ...,
+        origins: _abc.Iterable[Global___CarriedOrigin] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "carry_id", b"carry_id", "command_ids", b"command_ids", "contacts", b"contacts", "generation", b"generation", "piece", b"piece", "policies", b"policies", "position", b"position", "queues", b"queues", "time_zone", b"time_zone", "timers", b"timers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "calendars", b"calendars", "carry_id", b"carry_id", "command_ids", b"command_ids", "contacts", b"contacts", "generation", b"generation", "hours", b"hours", "origins", b"origins", "piece", b"piece", "plans", b"plans", "policies", b"policies", "position", b"position", "queues", b"queues", "time_zone", b"time_zone", "timers", b"timers", "workflows", b"workflows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PoolCarried: _TypeAlias = PoolCarried  # noqa: Y015
+
+@_typing.final
+class CarriedCalendar(_message.Message):
+    """What the calendar last said of a queue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUEUE_FIELD_NUMBER: _builtins.int
+    OPEN_FIELD_NUMBER: _builtins.int
+    THRESHOLD_MS_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    THRESHOLD_BEFORE_MS_FIELD_NUMBER: _builtins.int
+    queue: _builtins.str
+    """The queue."""
+    open: _builtins.bool
+    """Its hours are open."""
+    threshold_ms: _builtins.int
+    """The target threshold T; 0: the queue's own."""
+    threshold_before_ms: _builtins.int
+    """T until then; 0: the queue's own."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Since when."""
+
+    def __init__(
+        self,
+        *,
+        queue: _builtins.str = ...,
+        open: _builtins.bool = ...,
+        threshold_ms: _builtins.int = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        threshold_before_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["open", b"open", "queue", b"queue", "since", b"since", "threshold_before_ms", b"threshold_before_ms", "threshold_ms", b"threshold_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CarriedCalendar: _TypeAlias = CarriedCalendar  # noqa: Y015
+
+@_typing.final
+class CarriedPlan(_message.Message):
+    """Rules of a queue as they stood when a contact was queued: later definitions do not concern it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    OVERFLOWS_FIELD_NUMBER: _builtins.int
+    REQUIRED_SKILLS_FIELD_NUMBER: _builtins.int
+    plan: _builtins.int
+    """Within the piece, from 1."""
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___CarriedStep]:
+        """What happens after how long a wait, in order."""
+
+    @_builtins.property
+    def overflows(self) -> _containers.RepeatedCompositeFieldContainer[_config_pb2.OverflowRule]:
+        """What is done when the queue closes, or nobody is signed in, in order."""
+
+    @_builtins.property
+    def required_skills(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.SkillRequirement]:
+        """What every agent of the queue must be able to do."""
+
+    def __init__(
+        self,
+        *,
+        plan: _builtins.int = ...,
+        steps: _abc.Iterable[Global___CarriedStep] | None = ...,
+        overflows: _abc.Iterable[_config_pb2.OverflowRule] | None = ...,
+        required_skills: _abc.Iterable[_types_pb2.SkillRequirement] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["overflows", b"overflows", "plan", b"plan", "required_skills", b"required_skills", "steps", b"steps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CarriedPlan: _TypeAlias = CarriedPlan  # noqa: Y015
+
+@_typing.final
+class CarriedStep(_message.Message):
+    """Something that happens to a waiting contact after a time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    AFTER_MS_FIELD_NUMBER: _builtins.int
+    RELAXATION_FIELD_NUMBER: _builtins.int
+    OVERFLOW_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    REQUIRED_SKILLS_FIELD_NUMBER: _builtins.int
+    kind: Global___TimerKind.ValueType
+    """What kind."""
+    after_ms: _builtins.int
+    """After so long a wait."""
+    number: _builtins.int
+    """TARGET: the how-manyth, from 1."""
+    @_builtins.property
+    def relaxation(self) -> _config_pb2.SkillRelaxation:
+        """RELAXATION: what is loosened."""
+
+    @_builtins.property
+    def overflow(self) -> _config_pb2.OverflowRule:
+        """OVERFLOW: what is done."""
+
+    @_builtins.property
+    def target(self) -> _config_pb2.WorkflowTarget:
+        """TARGET: where agents are looked for then."""
+
+    @_builtins.property
+    def required_skills(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.SkillRequirement]:
+        """TARGET: what every agent of its queue must be able to do."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___TimerKind.ValueType = ...,
+        after_ms: _builtins.int = ...,
+        relaxation: _config_pb2.SkillRelaxation | None = ...,
+        overflow: _config_pb2.OverflowRule | None = ...,
+        target: _config_pb2.WorkflowTarget | None = ...,
+        number: _builtins.int = ...,
+        required_skills: _abc.Iterable[_types_pb2.SkillRequirement] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["overflow", b"overflow", "relaxation", b"relaxation", "target", b"target"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_ms", b"after_ms", "kind", b"kind", "number", b"number", "overflow", b"overflow", "relaxation", b"relaxation", "required_skills", b"required_skills", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CarriedStep: _TypeAlias = CarriedStep  # noqa: Y015
+
+@_typing.final
+class CarriedOrigin(_message.Message):
+    """Where a contact that overflowed came from."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTACT_FIELD_NUMBER: _builtins.int
+    ORIGIN_QUEUE_FIELD_NUMBER: _builtins.int
+    contact: _builtins.str
+    """The contact's id."""
+    origin_queue: _builtins.str
+    """The first queue of its story."""
+    def __init__(
+        self,
+        *,
+        contact: _builtins.str = ...,
+        origin_queue: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "origin_queue", b"origin_queue"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CarriedOrigin: _TypeAlias = CarriedOrigin  # noqa: Y015
+
+@_typing.final
+class CarriedOffer(_message.Message):
+    """An open offer of a carried contact."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFER_ID_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
+    TEAM_FIELD_NUMBER: _builtins.int
+    OFFERED_AT_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    offer_id: _builtins.str
+    """The offer."""
+    agent: _builtins.str
+    """The agent."""
+    team: _builtins.str
+    """The agent's team."""
+    @_builtins.property
+    def offered_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was made."""
+
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When its time is over."""
+
+    def __init__(
+        self,
+        *,
+        offer_id: _builtins.str = ...,
+        agent: _builtins.str = ...,
+        team: _builtins.str = ...,
+        offered_at: _timestamp_pb2.Timestamp | None = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "offered_at", b"offered_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "expires_at", b"expires_at", "offer_id", b"offer_id", "offered_at", b"offered_at", "team", b"team"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CarriedOffer: _TypeAlias = CarriedOffer  # noqa: Y015
 
 @_typing.final
 class CarriedPolicy(_message.Message):
@@ -659,6 +951,16 @@ class CarriedContact(_message.Message):
     ASSIGNED_AT_FIELD_NUMBER: _builtins.int
     ORIGIN_QUEUE_FIELD_NUMBER: _builtins.int
     OFFERS_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
+    STEPS_DONE_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    TO_QUEUE_FIELD_NUMBER: _builtins.int
+    TEAMS_FIELD_NUMBER: _builtins.int
+    EXPRESSION_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
+    OWN_SKILLS_FIELD_NUMBER: _builtins.int
+    OPEN_OFFERS_FIELD_NUMBER: _builtins.int
+    PREFERRED_UNTIL_FIELD_NUMBER: _builtins.int
     leg: _builtins.int
     """The leg."""
     queue: _builtins.str
@@ -687,6 +989,18 @@ class CarriedContact(_message.Message):
     """The first queue of its story."""
     offers: _builtins.int
     """How many offers this leg has had."""
+    plan: _builtins.int
+    """Its rules: a plan of the same piece; 0: none."""
+    steps_done: _builtins.int
+    """How many steps of its plan are over."""
+    target: _builtins.int
+    """The target of its workflow, from 1; 0: none."""
+    to_queue: _builtins.str
+    """Whose agents are looked at; empty: the queue's."""
+    expression: _builtins.str
+    """What must hold of an agent, CEL; empty: nothing more."""
+    order_by: _builtins.str
+    """How agents are ordered instead of by the policy; empty: by the policy."""
     @_builtins.property
     def queued_at(self) -> _timestamp_pb2.Timestamp:
         """Since when it waits in this queue."""
@@ -719,6 +1033,22 @@ class CarriedContact(_message.Message):
     def assigned_at(self) -> _timestamp_pb2.Timestamp:
         """When it was assigned."""
 
+    @_builtins.property
+    def teams(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Further groups whose agents are looked at."""
+
+    @_builtins.property
+    def own_skills(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.SkillRequirement]:
+        """What the contact itself asks of the agent, beside its queue."""
+
+    @_builtins.property
+    def open_offers(self) -> _containers.RepeatedCompositeFieldContainer[Global___CarriedOffer]:
+        """Open offers, when several agents are rung at once."""
+
+    @_builtins.property
+    def preferred_until(self) -> _timestamp_pb2.Timestamp:
+        """The preferred agent is waited for until then; absent: not."""
+
     def __init__(
         self,
         *,
@@ -744,10 +1074,20 @@ class CarriedContact(_message.Message):
         assigned_at: _timestamp_pb2.Timestamp | None = ...,
         origin_queue: _builtins.str = ...,
         offers: _builtins.int = ...,
+        plan: _builtins.int = ...,
+        steps_done: _builtins.int = ...,
+        target: _builtins.int = ...,
+        to_queue: _builtins.str = ...,
+        teams: _abc.Iterable[_builtins.str] | None = ...,
+        expression: _builtins.str = ...,
+        order_by: _builtins.str = ...,
+        own_skills: _abc.Iterable[_types_pb2.SkillRequirement] | None = ...,
+        open_offers: _abc.Iterable[Global___CarriedOffer] | None = ...,
+        preferred_until: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "assigned_at", b"assigned_at", "expires_at", b"expires_at", "offered_at", b"offered_at", "queued_at", b"queued_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "assigned_at", b"assigned_at", "expires_at", b"expires_at", "offered_at", b"offered_at", "preferred_until", b"preferred_until", "queued_at", b"queued_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "arrived_at", b"arrived_at", "assigned_at", b"assigned_at", "attributes", b"attributes", "channel", b"channel", "contact", b"contact", "credit_ms", b"credit_ms", "declined_by", b"declined_by", "expires_at", b"expires_at", "leg", b"leg", "offer_id", b"offer_id", "offered_at", b"offered_at", "offers", b"offers", "origin_queue", b"origin_queue", "preferred_agent", b"preferred_agent", "priority", b"priority", "queue", b"queue", "queued_at", b"queued_at", "required_skills", b"required_skills", "source_version", b"source_version", "state", b"state", "team", b"team"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "arrived_at", b"arrived_at", "assigned_at", b"assigned_at", "attributes", b"attributes", "channel", b"channel", "contact", b"contact", "credit_ms", b"credit_ms", "declined_by", b"declined_by", "expires_at", b"expires_at", "expression", b"expression", "leg", b"leg", "offer_id", b"offer_id", "offered_at", b"offered_at", "offers", b"offers", "open_offers", b"open_offers", "order_by", b"order_by", "origin_queue", b"origin_queue", "own_skills", b"own_skills", "plan", b"plan", "preferred_agent", b"preferred_agent", "preferred_until", b"preferred_until", "priority", b"priority", "queue", b"queue", "queued_at", b"queued_at", "required_skills", b"required_skills", "source_version", b"source_version", "state", b"state", "steps_done", b"steps_done", "target", b"target", "team", b"team", "teams", b"teams", "to_queue", b"to_queue"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -767,6 +1107,7 @@ class CarriedAgent(_message.Message):
     SOURCE_VERSION_FIELD_NUMBER: _builtins.int
     LAST_OFFERED_AT_FIELD_NUMBER: _builtins.int
     OFFERS_MADE_FIELD_NUMBER: _builtins.int
+    SHARES_FIELD_NUMBER: _builtins.int
     agent: _builtins.str
     """The agent."""
     team: _builtins.str
@@ -787,6 +1128,10 @@ class CarriedAgent(_message.Message):
     def last_offered_at(self) -> _timestamp_pb2.Timestamp:
         """When the last offer was made."""
 
+    @_builtins.property
+    def shares(self) -> _containers.RepeatedCompositeFieldContainer[Global___QueueShare]:
+        """How far the agent has got with each of its weighted queues, by queue."""
+
     def __init__(
         self,
         *,
@@ -798,14 +1143,38 @@ class CarriedAgent(_message.Message):
         source_version: _builtins.int = ...,
         last_offered_at: _timestamp_pb2.Timestamp | None = ...,
         offers_made: _builtins.int = ...,
+        shares: _abc.Iterable[Global___QueueShare] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["last_offered_at", b"last_offered_at", "standing", b"standing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "last_offered_at", b"last_offered_at", "leaving", b"leaving", "offers_made", b"offers_made", "source_version", b"source_version", "standing", b"standing", "team", b"team", "to_pool", b"to_pool"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "last_offered_at", b"last_offered_at", "leaving", b"leaving", "offers_made", b"offers_made", "shares", b"shares", "source_version", b"source_version", "standing", b"standing", "team", b"team", "to_pool", b"to_pool"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CarriedAgent: _TypeAlias = CarriedAgent  # noqa: Y015
+
+@_typing.final
+class QueueShare(_message.Message):
+    """What an agent has given of its time to a weighted queue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUEUE_FIELD_NUMBER: _builtins.int
+    PASS_FIELD_NUMBER: _builtins.int
+    queue: _builtins.str
+    """The queue."""
+    def __init__(
+        self,
+        *,
+        queue: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pass", b"pass", "queue", b"queue"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueueShare: _TypeAlias = QueueShare  # noqa: Y015
 
 @_typing.final
 class CarriedTimer(_message.Message):
@@ -909,12 +1278,15 @@ class QueueDefined(_message.Message):
     COMMAND_ID_FIELD_NUMBER: _builtins.int
     REMOVED_FIELD_NUMBER: _builtins.int
     TO_POOL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     command_id: _builtins.str
     """The command that asked for it."""
     removed: _builtins.bool
     """The queue has left the pool."""
     to_pool: _builtins.str
     """Where it went, when removed."""
+    reason: _builtins.str
+    """Why, in the words of whoever asked: a configured id."""
     @_builtins.property
     def definition(self) -> _config_pb2.QueueDefinition:
         """The whole definition."""
@@ -926,14 +1298,79 @@ class QueueDefined(_message.Message):
         command_id: _builtins.str = ...,
         removed: _builtins.bool = ...,
         to_pool: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_id", b"command_id", "definition", b"definition", "removed", b"removed", "to_pool", b"to_pool"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_id", b"command_id", "definition", b"definition", "reason", b"reason", "removed", b"removed", "to_pool", b"to_pool"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___QueueDefined: _TypeAlias = QueueDefined  # noqa: Y015
+
+@_typing.final
+class HoursDefined(_message.Message):
+    """Opening hours are in the pool, as defined; the last one counts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEFINITION_FIELD_NUMBER: _builtins.int
+    COMMAND_ID_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
+    command_id: _builtins.str
+    """The command that asked for it."""
+    removed: _builtins.bool
+    """They are in the pool no more."""
+    @_builtins.property
+    def definition(self) -> _config_pb2.HoursDefinition:
+        """The whole definition."""
+
+    def __init__(
+        self,
+        *,
+        definition: _config_pb2.HoursDefinition | None = ...,
+        command_id: _builtins.str = ...,
+        removed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_id", b"command_id", "definition", b"definition", "removed", b"removed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HoursDefined: _TypeAlias = HoursDefined  # noqa: Y015
+
+@_typing.final
+class WorkflowDefined(_message.Message):
+    """A workflow is in the pool, as defined; the last one counts, for contacts that are queued from now on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEFINITION_FIELD_NUMBER: _builtins.int
+    COMMAND_ID_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
+    command_id: _builtins.str
+    """The command that asked for it."""
+    removed: _builtins.bool
+    """It is in the pool no more."""
+    @_builtins.property
+    def definition(self) -> _config_pb2.WorkflowDefinition:
+        """The whole definition."""
+
+    def __init__(
+        self,
+        *,
+        definition: _config_pb2.WorkflowDefinition | None = ...,
+        command_id: _builtins.str = ...,
+        removed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_id", b"command_id", "definition", b"definition", "removed", b"removed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkflowDefined: _TypeAlias = WorkflowDefined  # noqa: Y015
 
 @_typing.final
 class PolicyChosen(_message.Message):
@@ -945,12 +1382,15 @@ class PolicyChosen(_message.Message):
     POLICY_FIELD_NUMBER: _builtins.int
     PARAMETERS_FIELD_NUMBER: _builtins.int
     COMMAND_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     queue: _builtins.str
     """The queue; empty: the pool."""
     policy: _builtins.str
     """The policy, `name@version`."""
     command_id: _builtins.str
     """The command that asked for it."""
+    reason: _builtins.str
+    """Why: a configured id."""
     @_builtins.property
     def parameters(self) -> _containers.RepeatedCompositeFieldContainer[_config_pb2.PolicyParameter]:
         """Its settings, ordered by key."""
@@ -962,10 +1402,11 @@ class PolicyChosen(_message.Message):
         policy: _builtins.str = ...,
         parameters: _abc.Iterable[_config_pb2.PolicyParameter] | None = ...,
         command_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_id", b"command_id", "parameters", b"parameters", "policy", b"policy", "queue", b"queue"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_id", b"command_id", "parameters", b"parameters", "policy", b"policy", "queue", b"queue", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1044,6 +1485,48 @@ class AgentObserved(_message.Message):
 Global___AgentObserved: _TypeAlias = AgentObserved  # noqa: Y015
 
 @_typing.final
+class OverflowObserved(_message.Message):
+    """The pool saw that another pool's contact is to come to it; ingress queues it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_STREAM_FIELD_NUMBER: _builtins.int
+    SOURCE_VERSION_FIELD_NUMBER: _builtins.int
+    CONTACT_FIELD_NUMBER: _builtins.int
+    ORIGIN_QUEUE_FIELD_NUMBER: _builtins.int
+    TO_QUEUE_FIELD_NUMBER: _builtins.int
+    INBOX_OFFSET_FIELD_NUMBER: _builtins.int
+    source_stream: _builtins.str
+    """The stream, `<tenant>/<stream>`."""
+    source_version: _builtins.int
+    """Its version."""
+    contact: _builtins.str
+    """The contact's id."""
+    origin_queue: _builtins.str
+    """The first queue of its story."""
+    to_queue: _builtins.str
+    """The queue it comes to."""
+    inbox_offset: _builtins.int
+    """Where it stood in the inbox."""
+    def __init__(
+        self,
+        *,
+        source_stream: _builtins.str = ...,
+        source_version: _builtins.int = ...,
+        contact: _builtins.str = ...,
+        origin_queue: _builtins.str = ...,
+        to_queue: _builtins.str = ...,
+        inbox_offset: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "inbox_offset", b"inbox_offset", "origin_queue", b"origin_queue", "source_stream", b"source_stream", "source_version", b"source_version", "to_queue", b"to_queue"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OverflowObserved: _TypeAlias = OverflowObserved  # noqa: Y015
+
+@_typing.final
 class ContactWaiting(_message.Message):
     """A contact waits in a queue."""
 
@@ -1063,6 +1546,9 @@ class ContactWaiting(_message.Message):
     ORIGIN_QUEUE_FIELD_NUMBER: _builtins.int
     ESTIMATED_WAIT_P50_MS_FIELD_NUMBER: _builtins.int
     ESTIMATED_WAIT_P90_MS_FIELD_NUMBER: _builtins.int
+    OWN_SKILLS_FIELD_NUMBER: _builtins.int
+    ATTRIBUTES_FIELD_NUMBER: _builtins.int
+    PREFERRED_AGENT_MS_FIELD_NUMBER: _builtins.int
     leg: _builtins.int
     """The leg."""
     queue: _builtins.str
@@ -1085,6 +1571,8 @@ class ContactWaiting(_message.Message):
     """Half wait less than this, by the estimate; 0: no estimate."""
     estimated_wait_p90_ms: _builtins.int
     """Nine in ten wait less than this, by the estimate; 0: no estimate."""
+    preferred_agent_ms: _builtins.int
+    """How long the preferred agent is waited for; 0: not."""
     @_builtins.property
     def required_skills(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.SkillRequirement]:
         """What is asked of the agent."""
@@ -1096,6 +1584,14 @@ class ContactWaiting(_message.Message):
     @_builtins.property
     def arrived_at(self) -> _timestamp_pb2.Timestamp:
         """When it first arrived in any queue."""
+
+    @_builtins.property
+    def own_skills(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.SkillRequirement]:
+        """What the contact itself asks of the agent, when a workflow may change what its queue asks."""
+
+    @_builtins.property
+    def attributes(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Attribute]:
+        """Declared routing attributes."""
 
     def __init__(
         self,
@@ -1114,10 +1610,13 @@ class ContactWaiting(_message.Message):
         origin_queue: _builtins.str = ...,
         estimated_wait_p50_ms: _builtins.int = ...,
         estimated_wait_p90_ms: _builtins.int = ...,
+        own_skills: _abc.Iterable[_types_pb2.SkillRequirement] | None = ...,
+        attributes: _abc.Iterable[_types_pb2.Attribute] | None = ...,
+        preferred_agent_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "queued_at", b"queued_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "channel", b"channel", "contact", b"contact", "credit_ms", b"credit_ms", "estimated_wait_p50_ms", b"estimated_wait_p50_ms", "estimated_wait_p90_ms", b"estimated_wait_p90_ms", "leg", b"leg", "origin_queue", b"origin_queue", "position", b"position", "preferred_agent", b"preferred_agent", "priority", b"priority", "queue", b"queue", "queued_at", b"queued_at", "required_skills", b"required_skills"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "attributes", b"attributes", "channel", b"channel", "contact", b"contact", "credit_ms", b"credit_ms", "estimated_wait_p50_ms", b"estimated_wait_p50_ms", "estimated_wait_p90_ms", b"estimated_wait_p90_ms", "leg", b"leg", "origin_queue", b"origin_queue", "own_skills", b"own_skills", "position", b"position", "preferred_agent", b"preferred_agent", "preferred_agent_ms", b"preferred_agent_ms", "priority", b"priority", "queue", b"queue", "queued_at", b"queued_at", "required_skills", b"required_skills"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1473,6 +1972,13 @@ class ContactOverflowed(_message.Message):
     POLICY_FIELD_NUMBER: _builtins.int
     EXPLANATION_FIELD_NUMBER: _builtins.int
     CHANNEL_FIELD_NUMBER: _builtins.int
+    ORIGIN_QUEUE_FIELD_NUMBER: _builtins.int
+    COMMAND_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    CREDIT_MS_FIELD_NUMBER: _builtins.int
+    QUEUED_AT_FIELD_NUMBER: _builtins.int
+    ARRIVED_AT_FIELD_NUMBER: _builtins.int
     leg: _builtins.int
     """The leg that ends."""
     queue: _builtins.str
@@ -1495,9 +2001,27 @@ class ContactOverflowed(_message.Message):
     """The policy in force, `name@version`."""
     channel: _types_pb2.Channel.ValueType
     """The channel."""
+    origin_queue: _builtins.str
+    """The first queue of its story."""
+    command_id: _builtins.str
+    """The supervisor's command, if a person did it."""
+    reason: _builtins.str
+    """Why a person did it: a configured id."""
+    priority: _builtins.int
+    """Its priority here."""
+    credit_ms: _builtins.int
+    """Its credit here: its wait is not in it."""
     @_builtins.property
     def explanation(self) -> Global___Explanation:
         """How the decision came about."""
+
+    @_builtins.property
+    def queued_at(self) -> _timestamp_pb2.Timestamp:
+        """Since when it waited in this queue."""
+
+    @_builtins.property
+    def arrived_at(self) -> _timestamp_pb2.Timestamp:
+        """When it first arrived in any queue."""
 
     def __init__(
         self,
@@ -1514,14 +2038,255 @@ class ContactOverflowed(_message.Message):
         policy: _builtins.str = ...,
         explanation: Global___Explanation | None = ...,
         channel: _types_pb2.Channel.ValueType = ...,
+        origin_queue: _builtins.str = ...,
+        command_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        priority: _builtins.int = ...,
+        credit_ms: _builtins.int = ...,
+        queued_at: _timestamp_pb2.Timestamp | None = ...,
+        arrived_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "explanation", b"explanation", "queued_at", b"queued_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "channel", b"channel", "contact", b"contact", "explanation", b"explanation", "from_pool", b"from_pool", "leg", b"leg", "policy", b"policy", "queue", b"queue", "rule", b"rule", "to_pool", b"to_pool", "to_queue", b"to_queue", "to_team", b"to_team"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "arrived_at", b"arrived_at", "channel", b"channel", "command_id", b"command_id", "contact", b"contact", "credit_ms", b"credit_ms", "explanation", b"explanation", "from_pool", b"from_pool", "leg", b"leg", "origin_queue", b"origin_queue", "policy", b"policy", "priority", b"priority", "queue", b"queue", "queued_at", b"queued_at", "reason", b"reason", "rule", b"rule", "to_pool", b"to_pool", "to_queue", b"to_queue", "to_team", b"to_team"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ContactOverflowed: _TypeAlias = ContactOverflowed  # noqa: Y015
+
+@_typing.final
+class TargetReached(_message.Message):
+    """Agents are looked for elsewhere from now on; the contact stays in its queue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEG_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
+    CONTACT_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    TO_QUEUE_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    EXPLANATION_FIELD_NUMBER: _builtins.int
+    REQUIRED_SKILLS_FIELD_NUMBER: _builtins.int
+    EXPRESSION_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
+    leg: _builtins.int
+    """The leg."""
+    queue: _builtins.str
+    """The queue it is in."""
+    contact: _builtins.str
+    """The contact's id."""
+    target: _builtins.int
+    """The how-manyth target of its workflow, from 1."""
+    to_queue: _builtins.str
+    """The queue whose agents are looked at."""
+    priority: _builtins.int
+    """The priority from now on."""
+    policy: _builtins.str
+    """The policy in force, `name@version`."""
+    expression: _builtins.str
+    """What must hold of the agent, CEL; empty: nothing more."""
+    order_by: _builtins.str
+    """How agents are ordered instead of by the policy; empty: by the policy."""
+    @_builtins.property
+    def explanation(self) -> Global___Explanation:
+        """How the decision came about."""
+
+    @_builtins.property
+    def required_skills(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.SkillRequirement]:
+        """What is asked of the agent, complete."""
+
+    def __init__(
+        self,
+        *,
+        leg: _builtins.int = ...,
+        queue: _builtins.str = ...,
+        contact: _builtins.str = ...,
+        target: _builtins.int = ...,
+        to_queue: _builtins.str = ...,
+        priority: _builtins.int = ...,
+        policy: _builtins.str = ...,
+        explanation: Global___Explanation | None = ...,
+        required_skills: _abc.Iterable[_types_pb2.SkillRequirement] | None = ...,
+        expression: _builtins.str = ...,
+        order_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "explanation", b"explanation", "expression", b"expression", "leg", b"leg", "order_by", b"order_by", "policy", b"policy", "priority", b"priority", "queue", b"queue", "required_skills", b"required_skills", "target", b"target", "to_queue", b"to_queue"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TargetReached: _TypeAlias = TargetReached  # noqa: Y015
+
+@_typing.final
+class ContactPulled(_message.Message):
+    """A supervisor gives a waiting contact to a named agent. ContactOffered follows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEG_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
+    CONTACT_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
+    TEAM_FIELD_NUMBER: _builtins.int
+    COMMAND_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    leg: _builtins.int
+    """The leg."""
+    queue: _builtins.str
+    """The queue."""
+    contact: _builtins.str
+    """The contact's id."""
+    agent: _builtins.str
+    """The agent."""
+    team: _builtins.str
+    """The agent's team."""
+    command_id: _builtins.str
+    """The supervisor's command."""
+    reason: _builtins.str
+    """Why: a configured id."""
+    def __init__(
+        self,
+        *,
+        leg: _builtins.int = ...,
+        queue: _builtins.str = ...,
+        contact: _builtins.str = ...,
+        agent: _builtins.str = ...,
+        team: _builtins.str = ...,
+        command_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "command_id", b"command_id", "contact", b"contact", "leg", b"leg", "queue", b"queue", "reason", b"reason", "team", b"team"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContactPulled: _TypeAlias = ContactPulled  # noqa: Y015
+
+@_typing.final
+class SurgeStarted(_message.Message):
+    """More contacts come to a queue than usual, and more than chance makes likely."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUEUE_FIELD_NUMBER: _builtins.int
+    ARRIVALS_FIELD_NUMBER: _builtins.int
+    WINDOW_MS_FIELD_NUMBER: _builtins.int
+    USUAL_MILLI_FIELD_NUMBER: _builtins.int
+    CHANCE_PPM_FIELD_NUMBER: _builtins.int
+    queue: _builtins.str
+    """The queue."""
+    arrivals: _builtins.int
+    """How many came."""
+    window_ms: _builtins.int
+    """In so long."""
+    usual_milli: _builtins.int
+    """How many usually come in so long, in thousandths."""
+    chance_ppm: _builtins.int
+    """How often chance alone makes so many, in parts of a million, rounded up."""
+    def __init__(
+        self,
+        *,
+        queue: _builtins.str = ...,
+        arrivals: _builtins.int = ...,
+        window_ms: _builtins.int = ...,
+        usual_milli: _builtins.int = ...,
+        chance_ppm: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrivals", b"arrivals", "chance_ppm", b"chance_ppm", "queue", b"queue", "usual_milli", b"usual_milli", "window_ms", b"window_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SurgeStarted: _TypeAlias = SurgeStarted  # noqa: Y015
+
+@_typing.final
+class SurgeStepTaken(_message.Message):
+    """A step of a surge's playbook is in force, or no longer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUEUE_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    REVERSED_FIELD_NUMBER: _builtins.int
+    TO_QUEUE_FIELD_NUMBER: _builtins.int
+    TO_POOL_FIELD_NUMBER: _builtins.int
+    TO_TEAM_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    queue: _builtins.str
+    """The queue."""
+    step: _builtins.str
+    """The step's id."""
+    action: _config_pb2.SurgeAction.ValueType
+    """What it does."""
+    reversed: _builtins.bool
+    """It is taken back."""
+    to_queue: _builtins.str
+    """The queue, if the step names one."""
+    to_pool: _builtins.str
+    """That queue's pool."""
+    to_team: _builtins.str
+    """The group of agents, if the step names one."""
+    message: _builtins.str
+    """The text's id, if the step names one."""
+    def __init__(
+        self,
+        *,
+        queue: _builtins.str = ...,
+        step: _builtins.str = ...,
+        action: _config_pb2.SurgeAction.ValueType = ...,
+        reversed: _builtins.bool = ...,
+        to_queue: _builtins.str = ...,
+        to_pool: _builtins.str = ...,
+        to_team: _builtins.str = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "message", b"message", "queue", b"queue", "reversed", b"reversed", "step", b"step", "to_pool", b"to_pool", "to_queue", b"to_queue", "to_team", b"to_team"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SurgeStepTaken: _TypeAlias = SurgeStepTaken  # noqa: Y015
+
+@_typing.final
+class SurgeEnded(_message.Message):
+    """As many contacts come as usual again; what the playbook did is taken back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUEUE_FIELD_NUMBER: _builtins.int
+    ARRIVALS_FIELD_NUMBER: _builtins.int
+    WINDOW_MS_FIELD_NUMBER: _builtins.int
+    USUAL_MILLI_FIELD_NUMBER: _builtins.int
+    queue: _builtins.str
+    """The queue."""
+    arrivals: _builtins.int
+    """How many came."""
+    window_ms: _builtins.int
+    """In so long."""
+    usual_milli: _builtins.int
+    """How many usually come in so long, in thousandths."""
+    def __init__(
+        self,
+        *,
+        queue: _builtins.str = ...,
+        arrivals: _builtins.int = ...,
+        window_ms: _builtins.int = ...,
+        usual_milli: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrivals", b"arrivals", "queue", b"queue", "usual_milli", b"usual_milli", "window_ms", b"window_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SurgeEnded: _TypeAlias = SurgeEnded  # noqa: Y015
 
 @_typing.final
 class SkillsRelaxed(_message.Message):
@@ -1587,6 +2352,7 @@ class PriorityRaised(_message.Message):
     COMMAND_ID_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
     EXPLANATION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     leg: _builtins.int
     """The leg."""
     queue: _builtins.str
@@ -1601,6 +2367,8 @@ class PriorityRaised(_message.Message):
     """The supervisor's command, if a person did it."""
     policy: _builtins.str
     """The policy in force, `name@version`."""
+    reason: _builtins.str
+    """Why a person did it: a configured id."""
     @_builtins.property
     def explanation(self) -> Global___Explanation:
         """How the decision came about."""
@@ -1616,10 +2384,11 @@ class PriorityRaised(_message.Message):
         command_id: _builtins.str = ...,
         policy: _builtins.str = ...,
         explanation: Global___Explanation | None = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_id", b"command_id", "contact", b"contact", "credit_ms", b"credit_ms", "explanation", b"explanation", "leg", b"leg", "policy", b"policy", "priority", b"priority", "queue", b"queue"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_id", b"command_id", "contact", b"contact", "credit_ms", b"credit_ms", "explanation", b"explanation", "leg", b"leg", "policy", b"policy", "priority", b"priority", "queue", b"queue", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1648,6 +2417,7 @@ class ContactDequeued(_message.Message):
     TO_QUEUE_FIELD_NUMBER: _builtins.int
     RULE_FIELD_NUMBER: _builtins.int
     AFTER_ANNOUNCEMENT_FIELD_NUMBER: _builtins.int
+    ORIGIN_QUEUE_FIELD_NUMBER: _builtins.int
     leg: _builtins.int
     """The leg."""
     queue: _builtins.str
@@ -1674,6 +2444,8 @@ class ContactDequeued(_message.Message):
     """The rule that did it, if any."""
     after_announcement: _builtins.bool
     """When abandoned: the customer had heard the announcement."""
+    origin_queue: _builtins.str
+    """The first queue of its story."""
     @_builtins.property
     def queued_at(self) -> _timestamp_pb2.Timestamp:
         """Since when it waited in this queue (t_enq)."""
@@ -1710,10 +2482,11 @@ class ContactDequeued(_message.Message):
         to_queue: _builtins.str = ...,
         rule: _builtins.str = ...,
         after_announcement: _builtins.bool = ...,
+        origin_queue: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["accepted_at", b"accepted_at", "left_at", b"left_at", "offered_at", b"offered_at", "queued_at", b"queued_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at", b"accepted_at", "after_announcement", b"after_announcement", "agent", b"agent", "channel", b"channel", "contact", b"contact", "left_at", b"left_at", "leg", b"leg", "offer_id", b"offer_id", "offered_at", b"offered_at", "offers", b"offers", "outcome", b"outcome", "queue", b"queue", "queued_at", b"queued_at", "rule", b"rule", "team", b"team", "to_queue", b"to_queue", "waited_ms", b"waited_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at", b"accepted_at", "after_announcement", b"after_announcement", "agent", b"agent", "channel", b"channel", "contact", b"contact", "left_at", b"left_at", "leg", b"leg", "offer_id", b"offer_id", "offered_at", b"offered_at", "offers", b"offers", "origin_queue", b"origin_queue", "outcome", b"outcome", "queue", b"queue", "queued_at", b"queued_at", "rule", b"rule", "team", b"team", "to_queue", b"to_queue", "waited_ms", b"waited_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1805,6 +2578,7 @@ class CommandRefused(_message.Message):
     OFFER_ID_FIELD_NUMBER: _builtins.int
     CONTACT_FIELD_NUMBER: _builtins.int
     REQUEST_SHA256_FIELD_NUMBER: _builtins.int
+    REQUEST_FIELD_NUMBER: _builtins.int
     command_id: _builtins.str
     """The command."""
     reason: _builtins.str
@@ -1821,6 +2595,8 @@ class CommandRefused(_message.Message):
     """The contact it named, if any."""
     request_sha256: _builtins.str
     """Digest of the request, hex: the same id with another digest is refused."""
+    request: _builtins.bytes
+    """The PoolCommand as it was asked, so that it can be asked again."""
     def __init__(
         self,
         *,
@@ -1832,10 +2608,11 @@ class CommandRefused(_message.Message):
         offer_id: _builtins.str = ...,
         contact: _builtins.str = ...,
         request_sha256: _builtins.str = ...,
+        request: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "command_id", b"command_id", "contact", b"contact", "inbox_offset", b"inbox_offset", "invalid", b"invalid", "offer_id", b"offer_id", "reason", b"reason", "request_sha256", b"request_sha256"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "command_id", b"command_id", "contact", b"contact", "inbox_offset", b"inbox_offset", "invalid", b"invalid", "offer_id", b"offer_id", "reason", b"reason", "request", b"request", "request_sha256", b"request_sha256"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1856,6 +2633,8 @@ class TimerElapsed(_message.Message):
     INTERVAL_END_FIELD_NUMBER: _builtins.int
     THRESHOLD_MS_FIELD_NUMBER: _builtins.int
     RULE_FIELD_NUMBER: _builtins.int
+    OPEN_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
     kind: Global___TimerKind.ValueType
     """What kind."""
     offer_id: _builtins.str
@@ -1870,6 +2649,10 @@ class TimerElapsed(_message.Message):
     """FINALITY: the queue's target threshold T."""
     rule: _builtins.str
     """The rule it concerns."""
+    open: _builtins.bool
+    """HOURS: the queue is open from now on."""
+    step: _builtins.int
+    """RELAXATION, OVERFLOW, MAX_WAIT, TARGET: the step of the contact's plan, from 1."""
     @_builtins.property
     def due_at(self) -> _timestamp_pb2.Timestamp:
         """When it was due."""
@@ -1890,10 +2673,12 @@ class TimerElapsed(_message.Message):
         interval_end: _timestamp_pb2.Timestamp | None = ...,
         threshold_ms: _builtins.int = ...,
         rule: _builtins.str = ...,
+        open: _builtins.bool = ...,
+        step: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due_at", b"due_at", "interval_end", b"interval_end"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "due_at", b"due_at", "interval_end", b"interval_end", "kind", b"kind", "leg", b"leg", "offer_id", b"offer_id", "queue", b"queue", "rule", b"rule", "threshold_ms", b"threshold_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "due_at", b"due_at", "interval_end", b"interval_end", "kind", b"kind", "leg", b"leg", "offer_id", b"offer_id", "open", b"open", "queue", b"queue", "rule", b"rule", "step", b"step", "threshold_ms", b"threshold_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

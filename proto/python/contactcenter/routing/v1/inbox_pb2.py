@@ -31,7 +31,7 @@ from contactcenter.routing.v1 import events_pb2 as contactcenter_dot_routing_dot
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$contactcenter/routing/v1/inbox.proto\x12\x18\x63ontactcenter.routing.v1\x1a\x1b\x62uf/validate/validate.proto\x1a#contactcenter/agent/v1/events.proto\x1a\"contactcenter/bus/v1/options.proto\x1a%contactcenter/contact/v1/events.proto\x1a%contactcenter/routing/v1/config.proto\x1a%contactcenter/routing/v1/events.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbe\x04\n\tInboxItem\x12@\n\ttenant_id\x18\x01 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x01\x12;\n\x04pool\x18\x02 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x01\x12\x1a\n\x0csource_topic\x18\x03 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x1b\n\rsource_stream\x18\x04 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x16\n\x0esource_version\x18\x05 \x01(\x04\x12\x19\n\x0btraceparent\x18\x06 \x01(\tB\x04\xa8\xbb\x18\x01\x12?\n\rcontact_event\x18\n \x01(\x0b\x32&.contactcenter.contact.v1.ContactEventH\x00\x12\x39\n\x0b\x61gent_event\x18\x0b \x01(\x0b\x32\".contactcenter.agent.v1.AgentEventH\x00\x12?\n\rrouting_event\x18\x0c \x01(\x0b\x32&.contactcenter.routing.v1.RoutingEventH\x00\x12\x38\n\x07\x63ommand\x18\r \x01(\x0b\x32%.contactcenter.routing.v1.PoolCommandH\x00:F\xa2\xbb\x18\x42\n\x10routing.inbox.v1\x12\x19<tenant_id>/<pool stream>\x18\x30 \x80\x88\xb2\xa0\x02\x30\x02:\x07routing@\x01\x42\x07\n\x05input\"\xff\x06\n\x0bPoolCommand\x12-\n\ncommand_id\x18\x01 \x01(\tB\x19\xbaH\x12r\x10\x32\x0e^[0-9a-f]{32}$\xa8\xbb\x18\x01\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\tprincipal\x18\x03 \x01(\tB\x04\xa8\xbb\x18\x03\x12\x1c\n\x0erequest_sha256\x18\x04 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x1c\n\x0e\x63orrelation_id\x18\x05 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x13\n\x05roles\x18\x06 \x03(\tB\x04\xa8\xbb\x18\x01\x12\x13\n\x05teams\x18\x07 \x03(\tB\x04\xa8\xbb\x18\x01\x12=\n\x0c\x61\x63\x63\x65pt_offer\x18\n \x01(\x0b\x32%.contactcenter.routing.v1.AcceptOfferH\x00\x12?\n\rdecline_offer\x18\x0b \x01(\x0b\x32&.contactcenter.routing.v1.DeclineOfferH\x00\x12=\n\x0c\x64\x65\x66ine_queue\x18\x0c \x01(\x0b\x32%.contactcenter.routing.v1.DefineQueueH\x00\x12?\n\rchoose_policy\x18\r \x01(\x0b\x32&.contactcenter.routing.v1.ChoosePolicyH\x00\x12=\n\x0cmove_contact\x18\x0e \x01(\x0b\x32%.contactcenter.routing.v1.MoveContactH\x00\x12=\n\x0cpull_contact\x18\x0f \x01(\x0b\x32%.contactcenter.routing.v1.PullContactH\x00\x12\x41\n\x0eraise_priority\x18\x10 \x01(\x0b\x32\'.contactcenter.routing.v1.RaisePriorityH\x00\x12@\n\x0eset_queue_open\x18\x11 \x01(\x0b\x32&.contactcenter.routing.v1.SetQueueOpenH\x00\x12=\n\x0cremove_queue\x18\x12 \x01(\x0b\x32%.contactcenter.routing.v1.RemoveQueueH\x00\x12\x45\n\x10request_callback\x18\x13 \x01(\x0b\x32).contactcenter.routing.v1.RequestCallbackH\x00\x42\t\n\x07\x63ommand\"\x8c\x01\n\x0b\x41\x63\x63\x65ptOffer\x12?\n\x08offer_id\x18\x01 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x01\x12<\n\x05\x61gent\x18\x02 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x03\"\xaa\x01\n\x0c\x44\x65\x63lineOffer\x12?\n\x08offer_id\x18\x01 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x01\x12<\n\x05\x61gent\x18\x02 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x03\x12\x1b\n\x06reason\x18\x03 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xa8\xbb\x18\x01\"L\n\x0b\x44\x65\x66ineQueue\x12=\n\ndefinition\x18\x01 \x01(\x0b\x32).contactcenter.routing.v1.QueueDefinition\"\xab\x01\n\x0c\x43hoosePolicy\x12?\n\x05queue\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xd8\x01\x01\xa8\xbb\x18\x01\x12\x1b\n\x06policy\x18\x02 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xa8\xbb\x18\x01\x12=\n\nparameters\x18\x03 \x03(\x0b\x32).contactcenter.routing.v1.PolicyParameter\"\xce\x01\n\x0bMoveContact\x12>\n\x07\x63ontact\x18\x01 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x01\x12?\n\x08to_queue\x18\x02 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x01\x12>\n\x07to_pool\x18\x03 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x01\"\x8b\x01\n\x0bPullContact\x12>\n\x07\x63ontact\x18\x01 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x01\x12<\n\x05\x61gent\x18\x02 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x03\"t\n\rRaisePriority\x12>\n\x07\x63ontact\x18\x01 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x01\x12\x10\n\x08priority\x18\x02 \x01(\x05\x12\x11\n\tcredit_ms\x18\x03 \x01(\x03\"Z\n\x0cSetQueueOpen\x12<\n\x05queue\x18\x01 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x01\x12\x0c\n\x04open\x18\x02 \x01(\x08\"\x8e\x01\n\x0bRemoveQueue\x12<\n\x05queue\x18\x01 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x01\x12\x41\n\x07to_pool\x18\x02 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xd8\x01\x01\xa8\xbb\x18\x01\"Q\n\x0fRequestCallback\x12>\n\x07\x63ontact\x18\x01 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$contactcenter/routing/v1/inbox.proto\x12\x18\x63ontactcenter.routing.v1\x1a\x1b\x62uf/validate/validate.proto\x1a#contactcenter/agent/v1/events.proto\x1a\"contactcenter/bus/v1/options.proto\x1a%contactcenter/contact/v1/events.proto\x1a%contactcenter/routing/v1/config.proto\x1a%contactcenter/routing/v1/events.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbe\x04\n\tInboxItem\x12@\n\ttenant_id\x18\x01 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x01\x12;\n\x04pool\x18\x02 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x01\x12\x1a\n\x0csource_topic\x18\x03 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x1b\n\rsource_stream\x18\x04 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x16\n\x0esource_version\x18\x05 \x01(\x04\x12\x19\n\x0btraceparent\x18\x06 \x01(\tB\x04\xa8\xbb\x18\x01\x12?\n\rcontact_event\x18\n \x01(\x0b\x32&.contactcenter.contact.v1.ContactEventH\x00\x12\x39\n\x0b\x61gent_event\x18\x0b \x01(\x0b\x32\".contactcenter.agent.v1.AgentEventH\x00\x12?\n\rrouting_event\x18\x0c \x01(\x0b\x32&.contactcenter.routing.v1.RoutingEventH\x00\x12\x38\n\x07\x63ommand\x18\r \x01(\x0b\x32%.contactcenter.routing.v1.PoolCommandH\x00:F\xa2\xbb\x18\x42\n\x10routing.inbox.v1\x12\x19<tenant_id>/<pool stream>\x18\x30 \x80\x88\xb2\xa0\x02\x30\x02:\x07routing@\x01\x42\x07\n\x05input\"\x83\x08\n\x0bPoolCommand\x12-\n\ncommand_id\x18\x01 \x01(\tB\x19\xbaH\x12r\x10\x32\x0e^[0-9a-f]{32}$\xa8\xbb\x18\x01\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\tprincipal\x18\x03 \x01(\tB\x04\xa8\xbb\x18\x03\x12\x1c\n\x0erequest_sha256\x18\x04 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x1c\n\x0e\x63orrelation_id\x18\x05 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x13\n\x05roles\x18\x06 \x03(\tB\x04\xa8\xbb\x18\x01\x12\x13\n\x05teams\x18\x07 \x03(\tB\x04\xa8\xbb\x18\x01\x12=\n\x0c\x61\x63\x63\x65pt_offer\x18\n \x01(\x0b\x32%.contactcenter.routing.v1.AcceptOfferH\x00\x12?\n\rdecline_offer\x18\x0b \x01(\x0b\x32&.contactcenter.routing.v1.DeclineOfferH\x00\x12=\n\x0c\x64\x65\x66ine_queue\x18\x0c \x01(\x0b\x32%.contactcenter.routing.v1.DefineQueueH\x00\x12?\n\rchoose_policy\x18\r \x01(\x0b\x32&.contactcenter.routing.v1.ChoosePolicyH\x00\x12=\n\x0cmove_contact\x18\x0e \x01(\x0b\x32%.contactcenter.routing.v1.MoveContactH\x00\x12=\n\x0cpull_contact\x18\x0f \x01(\x0b\x32%.contactcenter.routing.v1.PullContactH\x00\x12\x41\n\x0eraise_priority\x18\x10 \x01(\x0b\x32\'.contactcenter.routing.v1.RaisePriorityH\x00\x12@\n\x0eset_queue_open\x18\x11 \x01(\x0b\x32&.contactcenter.routing.v1.SetQueueOpenH\x00\x12=\n\x0cremove_queue\x18\x12 \x01(\x0b\x32%.contactcenter.routing.v1.RemoveQueueH\x00\x12\x45\n\x10request_callback\x18\x13 \x01(\x0b\x32).contactcenter.routing.v1.RequestCallbackH\x00\x12=\n\x0c\x64\x65\x66ine_hours\x18\x14 \x01(\x0b\x32%.contactcenter.routing.v1.DefineHoursH\x00\x12\x43\n\x0f\x64\x65\x66ine_workflow\x18\x15 \x01(\x0b\x32(.contactcenter.routing.v1.DefineWorkflowH\x00\x42\t\n\x07\x63ommand\"\x8c\x01\n\x0b\x41\x63\x63\x65ptOffer\x12?\n\x08offer_id\x18\x01 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x01\x12<\n\x05\x61gent\x18\x02 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x03\"\xaa\x01\n\x0c\x44\x65\x63lineOffer\x12?\n\x08offer_id\x18\x01 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x01\x12<\n\x05\x61gent\x18\x02 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x03\x12\x1b\n\x06reason\x18\x03 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xa8\xbb\x18\x01\"i\n\x0b\x44\x65\x66ineQueue\x12=\n\ndefinition\x18\x01 \x01(\x0b\x32).contactcenter.routing.v1.QueueDefinition\x12\x1b\n\x06reason\x18\x02 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xa8\xbb\x18\x01\"\xc8\x01\n\x0c\x43hoosePolicy\x12?\n\x05queue\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xd8\x01\x01\xa8\xbb\x18\x01\x12\x1b\n\x06policy\x18\x02 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xa8\xbb\x18\x01\x12=\n\nparameters\x18\x03 \x03(\x0b\x32).contactcenter.routing.v1.PolicyParameter\x12\x1b\n\x06reason\x18\x04 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xa8\xbb\x18\x01\"\xeb\x01\n\x0bMoveContact\x12>\n\x07\x63ontact\x18\x01 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x01\x12?\n\x08to_queue\x18\x02 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x01\x12>\n\x07to_pool\x18\x03 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x01\x12\x1b\n\x06reason\x18\x04 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xa8\xbb\x18\x01\"\xa8\x01\n\x0bPullContact\x12>\n\x07\x63ontact\x18\x01 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x01\x12<\n\x05\x61gent\x18\x02 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x03\x12\x1b\n\x06reason\x18\x03 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xa8\xbb\x18\x01\"\x91\x01\n\rRaisePriority\x12>\n\x07\x63ontact\x18\x01 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x01\x12\x10\n\x08priority\x18\x02 \x01(\x05\x12\x11\n\tcredit_ms\x18\x03 \x01(\x03\x12\x1b\n\x06reason\x18\x04 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xa8\xbb\x18\x01\"w\n\x0cSetQueueOpen\x12<\n\x05queue\x18\x01 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x01\x12\x0c\n\x04open\x18\x02 \x01(\x08\x12\x1b\n\x06reason\x18\x03 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xa8\xbb\x18\x01\"\xab\x01\n\x0bRemoveQueue\x12<\n\x05queue\x18\x01 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x01\x12\x41\n\x07to_pool\x18\x02 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xd8\x01\x01\xa8\xbb\x18\x01\x12\x1b\n\x06reason\x18\x03 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xa8\xbb\x18\x01\"n\n\x0fRequestCallback\x12>\n\x07\x63ontact\x18\x01 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x01\x12\x1b\n\x06reason\x18\x02 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xa8\xbb\x18\x01\"]\n\x0b\x44\x65\x66ineHours\x12=\n\ndefinition\x18\x01 \x01(\x0b\x32).contactcenter.routing.v1.HoursDefinition\x12\x0f\n\x07removed\x18\x02 \x01(\x08\"c\n\x0e\x44\x65\x66ineWorkflow\x12@\n\ndefinition\x18\x01 \x01(\x0b\x32,.contactcenter.routing.v1.WorkflowDefinition\x12\x0f\n\x07removed\x18\x02 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -72,52 +72,72 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DECLINEOFFER'].fields_by_name['agent']._serialized_options = b'\272H&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\250\273\030\003'
   _globals['_DECLINEOFFER'].fields_by_name['reason']._loaded_options = None
   _globals['_DECLINEOFFER'].fields_by_name['reason']._serialized_options = b'\272H\004r\002\030@\250\273\030\001'
+  _globals['_DEFINEQUEUE'].fields_by_name['reason']._loaded_options = None
+  _globals['_DEFINEQUEUE'].fields_by_name['reason']._serialized_options = b'\272H\004r\002\030@\250\273\030\001'
   _globals['_CHOOSEPOLICY'].fields_by_name['queue']._loaded_options = None
   _globals['_CHOOSEPOLICY'].fields_by_name['queue']._serialized_options = b'\272H)r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\330\001\001\250\273\030\001'
   _globals['_CHOOSEPOLICY'].fields_by_name['policy']._loaded_options = None
   _globals['_CHOOSEPOLICY'].fields_by_name['policy']._serialized_options = b'\272H\004r\002\030@\250\273\030\001'
+  _globals['_CHOOSEPOLICY'].fields_by_name['reason']._loaded_options = None
+  _globals['_CHOOSEPOLICY'].fields_by_name['reason']._serialized_options = b'\272H\004r\002\030@\250\273\030\001'
   _globals['_MOVECONTACT'].fields_by_name['contact']._loaded_options = None
   _globals['_MOVECONTACT'].fields_by_name['contact']._serialized_options = b'\272H&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\250\273\030\001'
   _globals['_MOVECONTACT'].fields_by_name['to_queue']._loaded_options = None
   _globals['_MOVECONTACT'].fields_by_name['to_queue']._serialized_options = b'\272H&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\250\273\030\001'
   _globals['_MOVECONTACT'].fields_by_name['to_pool']._loaded_options = None
   _globals['_MOVECONTACT'].fields_by_name['to_pool']._serialized_options = b'\272H&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\250\273\030\001'
+  _globals['_MOVECONTACT'].fields_by_name['reason']._loaded_options = None
+  _globals['_MOVECONTACT'].fields_by_name['reason']._serialized_options = b'\272H\004r\002\030@\250\273\030\001'
   _globals['_PULLCONTACT'].fields_by_name['contact']._loaded_options = None
   _globals['_PULLCONTACT'].fields_by_name['contact']._serialized_options = b'\272H&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\250\273\030\001'
   _globals['_PULLCONTACT'].fields_by_name['agent']._loaded_options = None
   _globals['_PULLCONTACT'].fields_by_name['agent']._serialized_options = b'\272H&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\250\273\030\003'
+  _globals['_PULLCONTACT'].fields_by_name['reason']._loaded_options = None
+  _globals['_PULLCONTACT'].fields_by_name['reason']._serialized_options = b'\272H\004r\002\030@\250\273\030\001'
   _globals['_RAISEPRIORITY'].fields_by_name['contact']._loaded_options = None
   _globals['_RAISEPRIORITY'].fields_by_name['contact']._serialized_options = b'\272H&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\250\273\030\001'
+  _globals['_RAISEPRIORITY'].fields_by_name['reason']._loaded_options = None
+  _globals['_RAISEPRIORITY'].fields_by_name['reason']._serialized_options = b'\272H\004r\002\030@\250\273\030\001'
   _globals['_SETQUEUEOPEN'].fields_by_name['queue']._loaded_options = None
   _globals['_SETQUEUEOPEN'].fields_by_name['queue']._serialized_options = b'\272H&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\250\273\030\001'
+  _globals['_SETQUEUEOPEN'].fields_by_name['reason']._loaded_options = None
+  _globals['_SETQUEUEOPEN'].fields_by_name['reason']._serialized_options = b'\272H\004r\002\030@\250\273\030\001'
   _globals['_REMOVEQUEUE'].fields_by_name['queue']._loaded_options = None
   _globals['_REMOVEQUEUE'].fields_by_name['queue']._serialized_options = b'\272H&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\250\273\030\001'
   _globals['_REMOVEQUEUE'].fields_by_name['to_pool']._loaded_options = None
   _globals['_REMOVEQUEUE'].fields_by_name['to_pool']._serialized_options = b'\272H)r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\330\001\001\250\273\030\001'
+  _globals['_REMOVEQUEUE'].fields_by_name['reason']._loaded_options = None
+  _globals['_REMOVEQUEUE'].fields_by_name['reason']._serialized_options = b'\272H\004r\002\030@\250\273\030\001'
   _globals['_REQUESTCALLBACK'].fields_by_name['contact']._loaded_options = None
   _globals['_REQUESTCALLBACK'].fields_by_name['contact']._serialized_options = b'\272H&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\250\273\030\001'
+  _globals['_REQUESTCALLBACK'].fields_by_name['reason']._loaded_options = None
+  _globals['_REQUESTCALLBACK'].fields_by_name['reason']._serialized_options = b'\272H\004r\002\030@\250\273\030\001'
   _globals['_INBOXITEM']._serialized_start=319
   _globals['_INBOXITEM']._serialized_end=893
   _globals['_POOLCOMMAND']._serialized_start=896
-  _globals['_POOLCOMMAND']._serialized_end=1791
-  _globals['_ACCEPTOFFER']._serialized_start=1794
-  _globals['_ACCEPTOFFER']._serialized_end=1934
-  _globals['_DECLINEOFFER']._serialized_start=1937
-  _globals['_DECLINEOFFER']._serialized_end=2107
-  _globals['_DEFINEQUEUE']._serialized_start=2109
-  _globals['_DEFINEQUEUE']._serialized_end=2185
-  _globals['_CHOOSEPOLICY']._serialized_start=2188
-  _globals['_CHOOSEPOLICY']._serialized_end=2359
-  _globals['_MOVECONTACT']._serialized_start=2362
-  _globals['_MOVECONTACT']._serialized_end=2568
-  _globals['_PULLCONTACT']._serialized_start=2571
-  _globals['_PULLCONTACT']._serialized_end=2710
-  _globals['_RAISEPRIORITY']._serialized_start=2712
-  _globals['_RAISEPRIORITY']._serialized_end=2828
-  _globals['_SETQUEUEOPEN']._serialized_start=2830
-  _globals['_SETQUEUEOPEN']._serialized_end=2920
-  _globals['_REMOVEQUEUE']._serialized_start=2923
-  _globals['_REMOVEQUEUE']._serialized_end=3065
-  _globals['_REQUESTCALLBACK']._serialized_start=3067
-  _globals['_REQUESTCALLBACK']._serialized_end=3148
+  _globals['_POOLCOMMAND']._serialized_end=1923
+  _globals['_ACCEPTOFFER']._serialized_start=1926
+  _globals['_ACCEPTOFFER']._serialized_end=2066
+  _globals['_DECLINEOFFER']._serialized_start=2069
+  _globals['_DECLINEOFFER']._serialized_end=2239
+  _globals['_DEFINEQUEUE']._serialized_start=2241
+  _globals['_DEFINEQUEUE']._serialized_end=2346
+  _globals['_CHOOSEPOLICY']._serialized_start=2349
+  _globals['_CHOOSEPOLICY']._serialized_end=2549
+  _globals['_MOVECONTACT']._serialized_start=2552
+  _globals['_MOVECONTACT']._serialized_end=2787
+  _globals['_PULLCONTACT']._serialized_start=2790
+  _globals['_PULLCONTACT']._serialized_end=2958
+  _globals['_RAISEPRIORITY']._serialized_start=2961
+  _globals['_RAISEPRIORITY']._serialized_end=3106
+  _globals['_SETQUEUEOPEN']._serialized_start=3108
+  _globals['_SETQUEUEOPEN']._serialized_end=3227
+  _globals['_REMOVEQUEUE']._serialized_start=3230
+  _globals['_REMOVEQUEUE']._serialized_end=3401
+  _globals['_REQUESTCALLBACK']._serialized_start=3403
+  _globals['_REQUESTCALLBACK']._serialized_end=3513
+  _globals['_DEFINEHOURS']._serialized_start=3515
+  _globals['_DEFINEHOURS']._serialized_end=3608
+  _globals['_DEFINEWORKFLOW']._serialized_start=3610
+  _globals['_DEFINEWORKFLOW']._serialized_end=3709
 # @@protoc_insertion_point(module_scope)

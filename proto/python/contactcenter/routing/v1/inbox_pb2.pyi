@@ -114,6 +114,8 @@ class PoolCommand(_message.Message):
     SET_QUEUE_OPEN_FIELD_NUMBER: _builtins.int
     REMOVE_QUEUE_FIELD_NUMBER: _builtins.int
     REQUEST_CALLBACK_FIELD_NUMBER: _builtins.int
+    DEFINE_HOURS_FIELD_NUMBER: _builtins.int
+    DEFINE_WORKFLOW_FIELD_NUMBER: _builtins.int
     command_id: _builtins.str
     """The command's id."""
     principal: _builtins.str
@@ -174,6 +176,14 @@ class PoolCommand(_message.Message):
     def request_callback(self) -> Global___RequestCallback:
         """Let the customer be called back, keeping the place."""
 
+    @_builtins.property
+    def define_hours(self) -> Global___DefineHours:
+        """Define opening hours."""
+
+    @_builtins.property
+    def define_workflow(self) -> Global___DefineWorkflow:
+        """Define a workflow."""
+
     def __init__(
         self,
         *,
@@ -194,12 +204,14 @@ class PoolCommand(_message.Message):
         set_queue_open: Global___SetQueueOpen | None = ...,
         remove_queue: Global___RemoveQueue | None = ...,
         request_callback: Global___RequestCallback | None = ...,
+        define_hours: Global___DefineHours | None = ...,
+        define_workflow: Global___DefineWorkflow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_offer", b"accept_offer", "choose_policy", b"choose_policy", "command", b"command", "decline_offer", b"decline_offer", "define_queue", b"define_queue", "expires_at", b"expires_at", "move_contact", b"move_contact", "pull_contact", b"pull_contact", "raise_priority", b"raise_priority", "remove_queue", b"remove_queue", "request_callback", b"request_callback", "set_queue_open", b"set_queue_open"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_offer", b"accept_offer", "choose_policy", b"choose_policy", "command", b"command", "decline_offer", b"decline_offer", "define_hours", b"define_hours", "define_queue", b"define_queue", "define_workflow", b"define_workflow", "expires_at", b"expires_at", "move_contact", b"move_contact", "pull_contact", b"pull_contact", "raise_priority", b"raise_priority", "remove_queue", b"remove_queue", "request_callback", b"request_callback", "set_queue_open", b"set_queue_open"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_offer", b"accept_offer", "choose_policy", b"choose_policy", "command", b"command", "command_id", b"command_id", "correlation_id", b"correlation_id", "decline_offer", b"decline_offer", "define_queue", b"define_queue", "expires_at", b"expires_at", "move_contact", b"move_contact", "principal", b"principal", "pull_contact", b"pull_contact", "raise_priority", b"raise_priority", "remove_queue", b"remove_queue", "request_callback", b"request_callback", "request_sha256", b"request_sha256", "roles", b"roles", "set_queue_open", b"set_queue_open", "teams", b"teams"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_offer", b"accept_offer", "choose_policy", b"choose_policy", "command", b"command", "command_id", b"command_id", "correlation_id", b"correlation_id", "decline_offer", b"decline_offer", "define_hours", b"define_hours", "define_queue", b"define_queue", "define_workflow", b"define_workflow", "expires_at", b"expires_at", "move_contact", b"move_contact", "principal", b"principal", "pull_contact", b"pull_contact", "raise_priority", b"raise_priority", "remove_queue", b"remove_queue", "request_callback", b"request_callback", "request_sha256", b"request_sha256", "roles", b"roles", "set_queue_open", b"set_queue_open", "teams", b"teams"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["accept_offer", "decline_offer", "define_queue", "choose_policy", "move_contact", "pull_contact", "raise_priority", "set_queue_open", "remove_queue", "request_callback"]  # noqa: Y015
+    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["accept_offer", "decline_offer", "define_queue", "choose_policy", "move_contact", "pull_contact", "raise_priority", "set_queue_open", "remove_queue", "request_callback", "define_hours", "define_workflow"]  # noqa: Y015
     _WhichOneofArgType_command: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_command) -> _WhichOneofReturnType_command | None: ...
 
@@ -268,6 +280,9 @@ class DefineQueue(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     DEFINITION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why: a configured id."""
     @_builtins.property
     def definition(self) -> _config_pb2.QueueDefinition:
         """The whole definition."""
@@ -276,10 +291,11 @@ class DefineQueue(_message.Message):
         self,
         *,
         definition: _config_pb2.QueueDefinition | None = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -294,10 +310,13 @@ class ChoosePolicy(_message.Message):
     QUEUE_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
     PARAMETERS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     queue: _builtins.str
     """The queue; empty: the pool."""
     policy: _builtins.str
     """The policy, `name@version`."""
+    reason: _builtins.str
+    """Why: a configured id."""
     @_builtins.property
     def parameters(self) -> _containers.RepeatedCompositeFieldContainer[_config_pb2.PolicyParameter]:
         """Its settings."""
@@ -308,10 +327,11 @@ class ChoosePolicy(_message.Message):
         queue: _builtins.str = ...,
         policy: _builtins.str = ...,
         parameters: _abc.Iterable[_config_pb2.PolicyParameter] | None = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parameters", b"parameters", "policy", b"policy", "queue", b"queue"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parameters", b"parameters", "policy", b"policy", "queue", b"queue", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -326,22 +346,26 @@ class MoveContact(_message.Message):
     CONTACT_FIELD_NUMBER: _builtins.int
     TO_QUEUE_FIELD_NUMBER: _builtins.int
     TO_POOL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     contact: _builtins.str
     """The contact's id."""
     to_queue: _builtins.str
     """The queue to go to."""
     to_pool: _builtins.str
     """That queue's pool."""
+    reason: _builtins.str
+    """Why: a configured id."""
     def __init__(
         self,
         *,
         contact: _builtins.str = ...,
         to_queue: _builtins.str = ...,
         to_pool: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "to_pool", b"to_pool", "to_queue", b"to_queue"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "reason", b"reason", "to_pool", b"to_pool", "to_queue", b"to_queue"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -355,19 +379,23 @@ class PullContact(_message.Message):
 
     CONTACT_FIELD_NUMBER: _builtins.int
     AGENT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     contact: _builtins.str
     """The contact's id."""
     agent: _builtins.str
     """Who is to have it."""
+    reason: _builtins.str
+    """Why: a configured id."""
     def __init__(
         self,
         *,
         contact: _builtins.str = ...,
         agent: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "contact", b"contact"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "contact", b"contact", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -382,22 +410,26 @@ class RaisePriority(_message.Message):
     CONTACT_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
     CREDIT_MS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     contact: _builtins.str
     """The contact's id."""
     priority: _builtins.int
     """The priority from now on."""
     credit_ms: _builtins.int
     """The credit from now on."""
+    reason: _builtins.str
+    """Why: a configured id."""
     def __init__(
         self,
         *,
         contact: _builtins.str = ...,
         priority: _builtins.int = ...,
         credit_ms: _builtins.int = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "credit_ms", b"credit_ms", "priority", b"priority"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "credit_ms", b"credit_ms", "priority", b"priority", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -411,19 +443,23 @@ class SetQueueOpen(_message.Message):
 
     QUEUE_FIELD_NUMBER: _builtins.int
     OPEN_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     queue: _builtins.str
     """The queue."""
     open: _builtins.bool
     """Open, or closed."""
+    reason: _builtins.str
+    """Why: a configured id."""
     def __init__(
         self,
         *,
         queue: _builtins.str = ...,
         open: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["open", b"open", "queue", b"queue"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["open", b"open", "queue", b"queue", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -437,19 +473,23 @@ class RemoveQueue(_message.Message):
 
     QUEUE_FIELD_NUMBER: _builtins.int
     TO_POOL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     queue: _builtins.str
     """The queue."""
     to_pool: _builtins.str
     """Where it goes; empty: nowhere."""
+    reason: _builtins.str
+    """Why: a configured id."""
     def __init__(
         self,
         *,
         queue: _builtins.str = ...,
         to_pool: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["queue", b"queue", "to_pool", b"to_pool"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["queue", b"queue", "reason", b"reason", "to_pool", b"to_pool"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -462,17 +502,77 @@ class RequestCallback(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CONTACT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     contact: _builtins.str
     """The contact's id."""
+    reason: _builtins.str
+    """Why: a configured id."""
     def __init__(
         self,
         *,
         contact: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RequestCallback: _TypeAlias = RequestCallback  # noqa: Y015
+
+@_typing.final
+class DefineHours(_message.Message):
+    """Define opening hours."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEFINITION_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
+    removed: _builtins.bool
+    """Take them out of the pool instead."""
+    @_builtins.property
+    def definition(self) -> _config_pb2.HoursDefinition:
+        """The whole definition."""
+
+    def __init__(
+        self,
+        *,
+        definition: _config_pb2.HoursDefinition | None = ...,
+        removed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition", "removed", b"removed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DefineHours: _TypeAlias = DefineHours  # noqa: Y015
+
+@_typing.final
+class DefineWorkflow(_message.Message):
+    """Define a workflow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEFINITION_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
+    removed: _builtins.bool
+    """Take it out of the pool instead."""
+    @_builtins.property
+    def definition(self) -> _config_pb2.WorkflowDefinition:
+        """The whole definition."""
+
+    def __init__(
+        self,
+        *,
+        definition: _config_pb2.WorkflowDefinition | None = ...,
+        removed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition", "removed", b"removed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DefineWorkflow: _TypeAlias = DefineWorkflow  # noqa: Y015

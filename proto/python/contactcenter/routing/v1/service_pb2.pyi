@@ -209,10 +209,13 @@ class RemoveQueueRequest(_message.Message):
     CONTEXT_FIELD_NUMBER: _builtins.int
     QUEUE_FIELD_NUMBER: _builtins.int
     TO_POOL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     queue: _builtins.str
     """The queue."""
     to_pool: _builtins.str
     """Where it goes; empty: nowhere."""
+    reason: _builtins.str
+    """Why: a configured id."""
     @_builtins.property
     def context(self) -> _command_pb2.CommandContext:
         """Whose command, and how often it may be asked."""
@@ -223,10 +226,11 @@ class RemoveQueueRequest(_message.Message):
         context: _command_pb2.CommandContext | None = ...,
         queue: _builtins.str = ...,
         to_pool: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "queue", b"queue", "to_pool", b"to_pool"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "queue", b"queue", "reason", b"reason", "to_pool", b"to_pool"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -269,10 +273,13 @@ class SetQueueOpenRequest(_message.Message):
     CONTEXT_FIELD_NUMBER: _builtins.int
     QUEUE_FIELD_NUMBER: _builtins.int
     OPEN_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     queue: _builtins.str
     """The queue."""
     open: _builtins.bool
     """Open, or closed."""
+    reason: _builtins.str
+    """Why: a configured id."""
     @_builtins.property
     def context(self) -> _command_pb2.CommandContext:
         """Whose command, and how often it may be asked."""
@@ -283,10 +290,11 @@ class SetQueueOpenRequest(_message.Message):
         context: _command_pb2.CommandContext | None = ...,
         queue: _builtins.str = ...,
         open: _builtins.bool = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "open", b"open", "queue", b"queue"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "open", b"open", "queue", b"queue", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -331,12 +339,15 @@ class ChoosePolicyRequest(_message.Message):
     QUEUE_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
     PARAMETERS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     pool: _builtins.str
     """The pool."""
     queue: _builtins.str
     """The queue; empty: the pool."""
     policy: _builtins.str
     """The policy, `name@version`."""
+    reason: _builtins.str
+    """Why: a configured id."""
     @_builtins.property
     def context(self) -> _command_pb2.CommandContext:
         """Whose command, and how often it may be asked."""
@@ -353,10 +364,11 @@ class ChoosePolicyRequest(_message.Message):
         queue: _builtins.str = ...,
         policy: _builtins.str = ...,
         parameters: _abc.Iterable[_config_pb2.PolicyParameter] | None = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "parameters", b"parameters", "policy", b"policy", "pool", b"pool", "queue", b"queue"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "parameters", b"parameters", "policy", b"policy", "pool", b"pool", "queue", b"queue", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -399,10 +411,13 @@ class MoveContactRequest(_message.Message):
     CONTEXT_FIELD_NUMBER: _builtins.int
     CONTACT_FIELD_NUMBER: _builtins.int
     TO_QUEUE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     contact: _builtins.str
     """The contact's id."""
     to_queue: _builtins.str
     """The queue to go to."""
+    reason: _builtins.str
+    """Why: a configured id."""
     @_builtins.property
     def context(self) -> _command_pb2.CommandContext:
         """Whose command, and how often it may be asked."""
@@ -413,10 +428,11 @@ class MoveContactRequest(_message.Message):
         context: _command_pb2.CommandContext | None = ...,
         contact: _builtins.str = ...,
         to_queue: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "context", b"context", "to_queue", b"to_queue"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "context", b"context", "reason", b"reason", "to_queue", b"to_queue"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -459,10 +475,13 @@ class PullContactRequest(_message.Message):
     CONTEXT_FIELD_NUMBER: _builtins.int
     CONTACT_FIELD_NUMBER: _builtins.int
     AGENT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     contact: _builtins.str
     """The contact's id."""
     agent: _builtins.str
     """Who is to have it."""
+    reason: _builtins.str
+    """Why: a configured id."""
     @_builtins.property
     def context(self) -> _command_pb2.CommandContext:
         """Whose command, and how often it may be asked."""
@@ -473,10 +492,11 @@ class PullContactRequest(_message.Message):
         context: _command_pb2.CommandContext | None = ...,
         contact: _builtins.str = ...,
         agent: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "contact", b"contact", "context", b"context"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "contact", b"contact", "context", b"context", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -520,12 +540,15 @@ class RaisePriorityRequest(_message.Message):
     CONTACT_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
     CREDIT_MS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     contact: _builtins.str
     """The contact's id."""
     priority: _builtins.int
     """The priority from now on."""
     credit_ms: _builtins.int
     """The credit from now on."""
+    reason: _builtins.str
+    """Why: a configured id."""
     @_builtins.property
     def context(self) -> _command_pb2.CommandContext:
         """Whose command, and how often it may be asked."""
@@ -537,10 +560,11 @@ class RaisePriorityRequest(_message.Message):
         contact: _builtins.str = ...,
         priority: _builtins.int = ...,
         credit_ms: _builtins.int = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "context", b"context", "credit_ms", b"credit_ms", "priority", b"priority"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "context", b"context", "credit_ms", b"credit_ms", "priority", b"priority", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -582,8 +606,11 @@ class RequestCallbackRequest(_message.Message):
 
     CONTEXT_FIELD_NUMBER: _builtins.int
     CONTACT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     contact: _builtins.str
     """The contact's id."""
+    reason: _builtins.str
+    """Why: a configured id."""
     @_builtins.property
     def context(self) -> _command_pb2.CommandContext:
         """Whose command, and how often it may be asked."""
@@ -593,10 +620,11 @@ class RequestCallbackRequest(_message.Message):
         *,
         context: _command_pb2.CommandContext | None = ...,
         contact: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "context", b"context"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "context", b"context", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -629,6 +657,138 @@ class RequestCallbackResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RequestCallbackResponse: _TypeAlias = RequestCallbackResponse  # noqa: Y015
+
+@_typing.final
+class DefineHoursRequest(_message.Message):
+    """Asks: opening hours are defined in a pool."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    POOL_FIELD_NUMBER: _builtins.int
+    DEFINITION_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
+    pool: _builtins.str
+    """The pool."""
+    removed: _builtins.bool
+    """Take it out of the pool instead."""
+    @_builtins.property
+    def context(self) -> _command_pb2.CommandContext:
+        """Whose command, and how often it may be asked."""
+
+    @_builtins.property
+    def definition(self) -> _config_pb2.HoursDefinition:
+        """The whole definition."""
+
+    def __init__(
+        self,
+        *,
+        context: _command_pb2.CommandContext | None = ...,
+        pool: _builtins.str = ...,
+        definition: _config_pb2.HoursDefinition | None = ...,
+        removed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "definition", b"definition"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "definition", b"definition", "pool", b"pool", "removed", b"removed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DefineHoursRequest: _TypeAlias = DefineHoursRequest  # noqa: Y015
+
+@_typing.final
+class DefineHoursResponse(_message.Message):
+    """Answers DefineHours."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWER_FIELD_NUMBER: _builtins.int
+    COMMAND_ID_FIELD_NUMBER: _builtins.int
+    command_id: _builtins.str
+    """The command's id; the fact that answers it has it as causation_id."""
+    @_builtins.property
+    def answer(self) -> _command_pb2.CommandAnswer:
+        """Where the effect is."""
+
+    def __init__(
+        self,
+        *,
+        answer: _command_pb2.CommandAnswer | None = ...,
+        command_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "command_id", b"command_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DefineHoursResponse: _TypeAlias = DefineHoursResponse  # noqa: Y015
+
+@_typing.final
+class DefineWorkflowRequest(_message.Message):
+    """Asks: a workflow is defined in a pool."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    POOL_FIELD_NUMBER: _builtins.int
+    DEFINITION_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
+    pool: _builtins.str
+    """The pool."""
+    removed: _builtins.bool
+    """Take it out of the pool instead."""
+    @_builtins.property
+    def context(self) -> _command_pb2.CommandContext:
+        """Whose command, and how often it may be asked."""
+
+    @_builtins.property
+    def definition(self) -> _config_pb2.WorkflowDefinition:
+        """The whole definition."""
+
+    def __init__(
+        self,
+        *,
+        context: _command_pb2.CommandContext | None = ...,
+        pool: _builtins.str = ...,
+        definition: _config_pb2.WorkflowDefinition | None = ...,
+        removed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "definition", b"definition"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "definition", b"definition", "pool", b"pool", "removed", b"removed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DefineWorkflowRequest: _TypeAlias = DefineWorkflowRequest  # noqa: Y015
+
+@_typing.final
+class DefineWorkflowResponse(_message.Message):
+    """Answers DefineWorkflow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWER_FIELD_NUMBER: _builtins.int
+    COMMAND_ID_FIELD_NUMBER: _builtins.int
+    command_id: _builtins.str
+    """The command's id; the fact that answers it has it as causation_id."""
+    @_builtins.property
+    def answer(self) -> _command_pb2.CommandAnswer:
+        """Where the effect is."""
+
+    def __init__(
+        self,
+        *,
+        answer: _command_pb2.CommandAnswer | None = ...,
+        command_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "command_id", b"command_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DefineWorkflowResponse: _TypeAlias = DefineWorkflowResponse  # noqa: Y015
 
 @_typing.final
 class GetQueueStateRequest(_message.Message):

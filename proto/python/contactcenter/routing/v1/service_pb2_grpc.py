@@ -85,6 +85,16 @@ class RoutingServiceStub:
                 request_serializer=contactcenter_dot_routing_dot_v1_dot_service__pb2.RequestCallbackRequest.SerializeToString,
                 response_deserializer=contactcenter_dot_routing_dot_v1_dot_service__pb2.RequestCallbackResponse.FromString,
                 _registered_method=True)
+        self.DefineHours = channel.unary_unary(
+                '/contactcenter.routing.v1.RoutingService/DefineHours',
+                request_serializer=contactcenter_dot_routing_dot_v1_dot_service__pb2.DefineHoursRequest.SerializeToString,
+                response_deserializer=contactcenter_dot_routing_dot_v1_dot_service__pb2.DefineHoursResponse.FromString,
+                _registered_method=True)
+        self.DefineWorkflow = channel.unary_unary(
+                '/contactcenter.routing.v1.RoutingService/DefineWorkflow',
+                request_serializer=contactcenter_dot_routing_dot_v1_dot_service__pb2.DefineWorkflowRequest.SerializeToString,
+                response_deserializer=contactcenter_dot_routing_dot_v1_dot_service__pb2.DefineWorkflowResponse.FromString,
+                _registered_method=True)
         self.GetQueueState = channel.unary_unary(
                 '/contactcenter.routing.v1.RoutingService/GetQueueState',
                 request_serializer=contactcenter_dot_routing_dot_v1_dot_service__pb2.GetQueueStateRequest.SerializeToString,
@@ -181,6 +191,20 @@ class RoutingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DefineHours(self, request, context):
+        """Opening hours are defined in a pool.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DefineWorkflow(self, request, context):
+        """A workflow is defined in a pool.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetQueueState(self, request, context):
         """Where a queue stands.
         """
@@ -261,6 +285,16 @@ def add_RoutingServiceServicer_to_server(servicer, server):
                     servicer.RequestCallback,
                     request_deserializer=contactcenter_dot_routing_dot_v1_dot_service__pb2.RequestCallbackRequest.FromString,
                     response_serializer=contactcenter_dot_routing_dot_v1_dot_service__pb2.RequestCallbackResponse.SerializeToString,
+            ),
+            'DefineHours': grpc.unary_unary_rpc_method_handler(
+                    servicer.DefineHours,
+                    request_deserializer=contactcenter_dot_routing_dot_v1_dot_service__pb2.DefineHoursRequest.FromString,
+                    response_serializer=contactcenter_dot_routing_dot_v1_dot_service__pb2.DefineHoursResponse.SerializeToString,
+            ),
+            'DefineWorkflow': grpc.unary_unary_rpc_method_handler(
+                    servicer.DefineWorkflow,
+                    request_deserializer=contactcenter_dot_routing_dot_v1_dot_service__pb2.DefineWorkflowRequest.FromString,
+                    response_serializer=contactcenter_dot_routing_dot_v1_dot_service__pb2.DefineWorkflowResponse.SerializeToString,
             ),
             'GetQueueState': grpc.unary_unary_rpc_method_handler(
                     servicer.GetQueueState,
@@ -554,6 +588,60 @@ class RoutingService:
             '/contactcenter.routing.v1.RoutingService/RequestCallback',
             contactcenter_dot_routing_dot_v1_dot_service__pb2.RequestCallbackRequest.SerializeToString,
             contactcenter_dot_routing_dot_v1_dot_service__pb2.RequestCallbackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DefineHours(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/contactcenter.routing.v1.RoutingService/DefineHours',
+            contactcenter_dot_routing_dot_v1_dot_service__pb2.DefineHoursRequest.SerializeToString,
+            contactcenter_dot_routing_dot_v1_dot_service__pb2.DefineHoursResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DefineWorkflow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/contactcenter.routing.v1.RoutingService/DefineWorkflow',
+            contactcenter_dot_routing_dot_v1_dot_service__pb2.DefineWorkflowRequest.SerializeToString,
+            contactcenter_dot_routing_dot_v1_dot_service__pb2.DefineWorkflowResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -53,6 +53,10 @@ class RoutingServiceStub:
     """A supervisor lets a contact be served sooner."""
     RequestCallback: _grpc.UnaryUnaryMultiCallable[_service_pb2.RequestCallbackRequest, _service_pb2.RequestCallbackResponse]
     """The customer is to be called back, keeping the place."""
+    DefineHours: _grpc.UnaryUnaryMultiCallable[_service_pb2.DefineHoursRequest, _service_pb2.DefineHoursResponse]
+    """Opening hours are defined in a pool."""
+    DefineWorkflow: _grpc.UnaryUnaryMultiCallable[_service_pb2.DefineWorkflowRequest, _service_pb2.DefineWorkflowResponse]
+    """A workflow is defined in a pool."""
     GetQueueState: _grpc.UnaryUnaryMultiCallable[_service_pb2.GetQueueStateRequest, _service_pb2.GetQueueStateResponse]
     """Where a queue stands."""
     ListQueues: _grpc.UnaryUnaryMultiCallable[_service_pb2.ListQueuesRequest, _service_pb2.ListQueuesResponse]
@@ -87,6 +91,10 @@ class RoutingServiceAsyncStub(RoutingServiceStub):
     """A supervisor lets a contact be served sooner."""
     RequestCallback: _aio.UnaryUnaryMultiCallable[_service_pb2.RequestCallbackRequest, _service_pb2.RequestCallbackResponse]  # type: ignore[assignment]
     """The customer is to be called back, keeping the place."""
+    DefineHours: _aio.UnaryUnaryMultiCallable[_service_pb2.DefineHoursRequest, _service_pb2.DefineHoursResponse]  # type: ignore[assignment]
+    """Opening hours are defined in a pool."""
+    DefineWorkflow: _aio.UnaryUnaryMultiCallable[_service_pb2.DefineWorkflowRequest, _service_pb2.DefineWorkflowResponse]  # type: ignore[assignment]
+    """A workflow is defined in a pool."""
     GetQueueState: _aio.UnaryUnaryMultiCallable[_service_pb2.GetQueueStateRequest, _service_pb2.GetQueueStateResponse]  # type: ignore[assignment]
     """Where a queue stands."""
     ListQueues: _aio.UnaryUnaryMultiCallable[_service_pb2.ListQueuesRequest, _service_pb2.ListQueuesResponse]  # type: ignore[assignment]
@@ -178,6 +186,22 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.RequestCallbackResponse, _abc.Awaitable[_service_pb2.RequestCallbackResponse]]:
         """The customer is to be called back, keeping the place."""
+
+    @_abc_1.abstractmethod
+    def DefineHours(
+        self,
+        request: _service_pb2.DefineHoursRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_service_pb2.DefineHoursResponse, _abc.Awaitable[_service_pb2.DefineHoursResponse]]:
+        """Opening hours are defined in a pool."""
+
+    @_abc_1.abstractmethod
+    def DefineWorkflow(
+        self,
+        request: _service_pb2.DefineWorkflowRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_service_pb2.DefineWorkflowResponse, _abc.Awaitable[_service_pb2.DefineWorkflowResponse]]:
+        """A workflow is defined in a pool."""
 
     @_abc_1.abstractmethod
     def GetQueueState(
