@@ -71,32 +71,36 @@ async def catch_up(events: EventStore, codec: Codec[Event], stream: StreamId, op
 
 
 async def read_events(
-    events: EventStore, codec: Codec[Event], stream: StreamId, after: int
+    events: EventStore, codec: Codec[Event], stream: StreamId, after: int, page: int = PAGE
 ) -> AsyncIterator[tuple[Event | None, Row]]:
-    while rows := await events.read(stream, after, PAGE):
+    """Rows after version ``after`` with what they say (``None``: not known here), ``page`` of them a read."""
+    while rows := await events.read(stream, after, page):
         for row in rows:
             yield codec.read(codec.parse(row.value)), row
         after = rows[-1].version
-        if len(rows) < PAGE:
+        if len(rows) < page:
             return
 
 
 async def _from_chapter(events: EventStore, codec: Codec[Event], stream: StreamId, chapter: int) -> Opened | None:
+    opened = await open_chapter(events, codec, stream, chapter)
+    if opened is not None:
+        await catch_up(events, codec, stream, opened)
+    return opened
+
+
+async def open_chapter(events: EventStore, codec: Codec[Event], stream: StreamId, chapter: int) -> Opened | None:
+    """The board with which the day at version ``chapter`` begins; ``None`` unless its carry is whole and sound."""
     pieces: list[PoolCarried] = []
-    opened: Opened | None = None
     async for event, row in read_events(events, codec, stream, chapter - 1):
-        if opened is not None:
-            opened.take(event, row)
-        elif isinstance(event, PoolCarried):
+        if isinstance(event, PoolCarried):
             pieces.append(event)
         elif isinstance(event, PoolOpened):
             board = carry.joined(stream.tenant, pool_id(stream), pieces, event)
-            if board is None:
-                return None
-            opened = Opened(board, row.version, row.recorded_at)
+            return None if board is None else Opened(board, row.version, row.recorded_at)
         elif not isinstance(event, PoolDayStarted):
             return None
-    return opened
+    return None
 
 
 async def append_surely(
