@@ -23,6 +23,7 @@ from switchlog.web import create_app
 from . import wire
 from .adapters import config_rows, inbox
 from .adapters.bus_watch import BusWatch, kafka_probe
+from .adapters.reading import Reading
 from .api import offers as offers_api
 from .api import queues as queues_api
 from .app.boards import Boards
@@ -58,6 +59,7 @@ class Service:
     offers: Offers
     queues: Queues
     orders: Orders
+    reading: Reading
     desk: Desk
     boards: Boards
 
@@ -82,7 +84,7 @@ async def run(
             app=_app(service, verifier) if api else None,
             servicers=_servicers(service) if api else (),
             tasks=tasks,
-            drain=[kernel.drain],
+            drain=[service.reading.close, kernel.drain],
             stop=stop,
         )
 
@@ -94,9 +96,12 @@ def build(settings: Settings, kernel: Kernel) -> Service:
     answers, days = Answers(store.views, clock, refusal_of), Days(store.views)
     orders = Orders(answers, kernel.send, inbox.ordered, inbox.TOPIC, clock, lambda: watch.up)
     offers, queues = Offers(store.views), Queues(store.views)
-    desk = Desk(orders, offers, queues)
+    reading = Reading(settings.kernel.kafka_bootstrap, consumers.GROUP_PROJECT, wire.TOPIC)
+    desk = Desk(orders, offers, queues, reading)
     boards = Boards(store.events, days, wire.CODEC)
-    return Service(settings, kernel, watch, answers, days, Pools(store.views), offers, queues, orders, desk, boards)
+    return Service(
+        settings, kernel, watch, answers, days, Pools(store.views), offers, queues, orders, reading, desk, boards
+    )
 
 
 def refusal_of(row: Row) -> tuple[str, str]:

@@ -6,16 +6,16 @@ import asyncio
 from dataclasses import dataclass
 
 from switchlog.envelope import Cause, StreamId
-from switchlog.errors import NotFound, Rejected
+from switchlog.errors import NotFound, NotNow, Rejected
 from switchlog.ids import checked_id
 
 from ..domain.commands import AcceptOffer, ChoosePolicy, DeclineOffer, DefineQueue
 from ..domain.events import Queue
 from .orders import Answered, Orders
-from .ports import OfferRow, Offers, QueueRow, Queues
+from .ports import OfferRow, Offers, QueueRow, Queues, Reading
 
 MAX_DEFINITION_BYTES = 64 * 1024
-OFFER_WITHIN_S = 0.6
+OFFER_WITHIN_S = 1.2  # a model that keeps up says what it has read twice a second
 
 
 def pool_stream(tenant: str, pool: str) -> StreamId:
@@ -29,6 +29,7 @@ class Desk:
     orders: Orders
     offers: Offers
     queues: Queues
+    reading: Reading
 
     async def define_queue(self, tenant: str, pool: str, queue: Queue, cause: Cause) -> Answered:
         """A queue stays in its pool: moving it would tear what waits in it from its agents."""
@@ -53,15 +54,18 @@ class Desk:
         return await self.orders.give(_pool(tenant, offer), order, cause)
 
     async def offer(self, tenant: str, offer_id: str) -> OfferRow:
-        """An agent may hear of an offer before our own read model does: look again before saying no."""
-        deadline = asyncio.get_running_loop().time() + OFFER_WITHIN_S
-        while True:
-            row = await self.offers.get(tenant, offer_id)
-            if row is not None:
+        """An agent may hear of an offer before our own read model does: only one that has read all may say no."""
+        if row := await self.offers.get(tenant, offer_id):
+            return row
+        deadline, mark = asyncio.get_running_loop().time() + OFFER_WITHIN_S, await self.reading.mark()
+        while asyncio.get_running_loop().time() < deadline:
+            knows_all = await self.reading.has_read(mark)
+            if row := await self.offers.get(tenant, offer_id):
                 return row
-            if asyncio.get_running_loop().time() > deadline:
+            if knows_all:
                 raise NotFound(detail="offer")
-            await asyncio.sleep(0.03)
+            await asyncio.sleep(0.05)
+        raise NotNow("OFFERS_BEHIND", "not known yet whether there is such an offer, safe to retry with the same key")
 
     async def queue(self, tenant: str, queue: str) -> QueueRow:
         row = await self.queues.get(tenant, queue)

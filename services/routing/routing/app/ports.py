@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from switchlog.envelope import Cause, Row, StreamId
 
@@ -120,6 +120,18 @@ class Offers(Protocol):
 
     async def of_agent(self, tenant: str, agent: str) -> list[OfferRow]:
         """The open ones, oldest first."""
+        ...
+
+
+class Reading(Protocol):
+    """How far the read models have read; both raise ``NotNow`` while the bus is away."""
+
+    async def mark(self) -> Mapping[Any, int]:
+        """Where the log ends now."""
+        ...
+
+    async def has_read(self, mark: Mapping[Any, int]) -> bool:
+        """Whether all that stood before ``mark`` is in the models."""
         ...
 
 
