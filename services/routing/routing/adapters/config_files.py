@@ -79,8 +79,8 @@ def _pools_of(file: forms.ConfigFile, id: str, entry: forms.HoursEntry, queues: 
 
 
 def _pool_names(file: forms.ConfigFile) -> list[str]:
-    named = (entry.pool for entry in [*file.queues.values(), *file.workflows.values()])
-    return sorted({*file.pools, *named})
+    queues, workflows = file.queues.values(), file.workflows.values()
+    return sorted({*file.pools, *(queue.pool for queue in queues), *(workflow.pool for workflow in workflows)})
 
 
 # -- what is made of it ------------------------------------------------------------------------------------------------

@@ -99,7 +99,7 @@ def _filled(message: M, values: Mapping[str, Any]) -> M:
     return message
 
 
-def _place(message: Message, name: str) -> tuple[FieldDescriptor, int] | None:
+def _place(message: Any, name: str) -> tuple[FieldDescriptor, int] | None:
     """Where a form's field stands; ``None`` for one that says in other words what another says."""
     known = message.DESCRIPTOR.fields_by_name
     other, units = _SCALED.get(name, (name, 1))

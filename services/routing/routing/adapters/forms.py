@@ -222,6 +222,10 @@ class WorkflowIn(Body):
         return given
 
 
+def _by_weekday(day: tuple[Day, list[str]]) -> int:
+    return DAYS.index(day[0])
+
+
 class HolidayIn(Body):
     """Spans of one date in stead of its week day's; none: closed."""
 
@@ -248,7 +252,7 @@ class HoursIn(Body):
     @field_validator("weekly")
     @classmethod
     def open_days(cls, given: dict[Day, list[str]]) -> dict[Day, list[str]]:
-        return {day: sorted(given[day]) for day in DAYS if given.get(day)}  # type: ignore[misc,index]
+        return dict(sorted(((day, sorted(spans)) for day, spans in given.items() if spans), key=_by_weekday))
 
 
 class PoolHoursIn(HoursIn):

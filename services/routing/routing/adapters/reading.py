@@ -32,10 +32,11 @@ class Reading:
         self._asking = asyncio.Lock()
 
     async def mark(self) -> Mark:
-        return await self._asked(self._ends)
+        ends: Mark = await self._asked(self._ends)
+        return ends
 
     async def has_read(self, mark: Mark) -> bool:
-        return await self._asked(lambda: self._reached(mark))
+        return bool(await self._asked(lambda: self._reached(mark)))
 
     async def close(self) -> None:
         consumer, admin = self._consumer, self._admin

@@ -79,8 +79,8 @@ def _plain(node: Node, depth: int) -> Any:
         return _mapping(node, depth)
     if isinstance(node, SequenceNode):
         return [_plain(one, depth + 1) for one in node.value]
-    plain = node.style is None and node.value in NOTHING
-    return None if plain else node.value
+    bare = isinstance(node, ScalarNode) and node.style is None
+    return None if bare and node.value in NOTHING else node.value
 
 
 def _mapping(node: MappingNode, depth: int) -> dict[str, Any]:
