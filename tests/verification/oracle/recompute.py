@@ -1,0 +1,134 @@
+"""Facts into figures: runs the definitions (``sql/*.sql``, in the order of their names) and hands out rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from .calendar import calendar
+
+SQL = Path(__file__).parent / "sql"
+THRESHOLDS_S = (5, 10, 15, 20, 25, 30, 45, 60, 90, 120, 180, 240, 300, 600)
+GROUPS = {
+    ("queue",): 0b0111,
+    ("channel",): 0b1011,
+    ("queue", "channel"): 0b0011,
+    ("agent",): 0b1101,
+    ("team",): 0b1110,
+    (): 0b1111,
+}
+"""What may be grouped by -> DuckDB's ``grouping_id(queue, channel, agent, team)``."""
+
+Key = tuple[Any, ...]
+"""(start in epoch ms, the values grouped by)."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One table of figures: a group, a step, an attribution, a threshold."""
+
+    tenant: str
+    group_by: tuple[str, ...]
+    step: str
+    attribution: str
+    threshold_s: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Every figure of the facts, in an in-memory database of its own."""
+
+    db: duckdb.DuckDBPyConnection
+
+    def tenants(self) -> list[str]:
+        found = self.db.execute("select distinct tenant from points union select distinct tenant from spans order by 1")
+        return [tenant for (tenant,) in found.fetchall()]
+
+    def span(self, tenant: str) -> tuple[int, int]:
+        """The first and the last instant that anything counts in, epoch milliseconds."""
+        found = self.db.execute(
+            """select min(a), max(b) from (
+                select cohort_at as a, coalesce(event_at, cohort_at) as b from points where tenant = $1
+                union all select start, end_ from spans where tenant = $1)""",
+            [tenant],
+        )
+        first, last = found.fetchall()[0]
+        return first or 0, last or 0
+
+    def figures(self, asked: Asked) -> dict[Key, dict[str, Any]]:
+        """Key -> name -> value: counts, ``<sum>_ms``, figures and percentiles (seconds), of rows with a whole key."""
+        where = [asked.tenant, asked.step, asked.attribution, GROUPS[asked.group_by]]
+        found: dict[Key, dict[str, Any]] = {}
+        same = "tenant = $1 and step = $2 and attribution = $3 and groups = $4"
+        tables = {
+            "figures": (f"{same} and threshold_s = $5", [*where, asked.threshold_s]),
+            "percentiles": (same, where),
+        }
+        for table, (condition, values) in tables.items():
+            for row in _rows(self.db.execute(f"select * from {table} where {condition}", values)):
+                key = (row["start"], *(row[name] for name in asked.group_by))
+                if None not in key:
+                    found.setdefault(key, {}).update(row)
+        return found
+
+    def contacts(self, asked: Asked, key: Key, name: str) -> list[str]:
+        """Some of the contacts that make up a count or a sum."""
+        columns = " and ".join(f"{column} = ?" for column in asked.group_by) or "true"
+        found = self.db.execute(
+            f"""select distinct unnest(contacts) from sums where tenant = ? and step = ? and attribution = ? and groups = ?
+                and start = ? and name = ? and {columns} limit 20""",
+            [asked.tenant, asked.step, asked.attribution, GROUPS[asked.group_by], key[0], _source(name), *key[1:]],
+        )
+        return sorted(contact for (contact,) in found.fetchall() if contact)
+
+
+def recompute(
+    tables: Mapping[str, pa.Table],
+    tz: str,
+    now: int,
+    thresholds_s: Sequence[int] = THRESHOLDS_S,
+    steps: Iterable[str] = (),
+) -> Batch:
+    """All figures of the facts in ``tables`` by local time in ``tz``; ``now`` (epoch ms) is when waits are looked at."""
+    db = duckdb.connect(":memory:", config={"threads": 2})
+    for name, table in tables.items():
+        db.register(name, table)
+    db.execute("set variable now = $1::bigint", [now])
+    db.register("thresholds", pa.table({"threshold_s": pa.array(thresholds_s, pa.int64())}))
+    scripts = sorted(SQL.glob("*.sql"))
+    for script in scripts:
+        if script.name.startswith("50"):  # from here on by interval
+            db.register("calendar", _only(calendar(tz, *_span(db)), steps))
+        db.execute(script.read_text())
+    return Batch(db)
+
+
+def _span(db: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+    found = db.execute(
+        """select min(a), max(b) from (
+            select cohort_at as a, coalesce(event_at, cohort_at) as b from points union all select start, end_ from spans)"""
+    ).fetchall()[0]
+    return (found[0], found[1]) if found[0] is not None else (0, 0)
+
+
+def _only(table: pa.Table, steps: Iterable[str]) -> pa.Table:
+    import pyarrow.compute as pc
+
+    wanted = list(steps)
+    return table.filter(pc.is_in(table["step"], pa.array(wanted))) if wanted else table
+
+
+def _source(name: str) -> str:
+    """The contribution behind a cell's name: ``answered_in_threshold`` is made of ``answered``."""
+    return name.removesuffix("_in_threshold").removesuffix("_ms")
+
+
+def _rows(found: duckdb.DuckDBPyConnection) -> Iterator[dict[str, Any]]:
+    names = [column[0] for column in found.description or ()]
+    for row in found.fetchall():
+        yield dict(zip(names, row, strict=True))
