@@ -8,6 +8,7 @@ import sys
 from switchlog.cli import command_line
 
 from . import wiring
+from .adapters import simulating
 from .config import settings
 
 app = command_line(
@@ -23,6 +24,7 @@ app = command_line(
     lambda: settings(os.environ),
     wiring.run,
 )
+app.command(simulating.command, name="simulate")
 
 if __name__ == "__main__":
     sys.exit(app())

@@ -27,6 +27,7 @@ COUNTS = (
     "offered", "answered", "answered_in_threshold", "abandoned", "abandoned_in_threshold", "short_abandoned",
     "flowed_out", "callback", "timed_out", "blocked", "failed", "waiting", "transferred",
 )  # fmt: skip
+_MORE = ("removed_in", "waiting_over", "offers", "lost_offers", "talked", "released")
 SECONDS = ("wait_answered", "wait_abandoned", "talk", "hold", "wrap_up", "trunk", "busy", "ready", "signed_in")
 
 
@@ -37,9 +38,6 @@ class Cell:
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys((*COUNTS, *_MORE), 0))
     sums: dict[str, int] = field(default_factory=lambda: dict.fromkeys((*SECONDS, "wait_accepted"), 0))
     waits: dict[int, int] = field(default_factory=dict)
-
-
-_MORE = ("removed_in", "waiting_over", "offers", "lost_offers", "talked", "released")
 
 
 class Figures:
@@ -80,7 +78,7 @@ class Figures:
         total = Cell()
         for cell in self.cells.values():
             for into, more in ((total.counts, cell.counts), (total.sums, cell.sums), (total.waits, cell.waits)):
-                _add(into, more)  # type: ignore[arg-type]
+                _add(into, more)
         return total
 
     def end(self) -> int:

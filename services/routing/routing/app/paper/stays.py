@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from ...domain import observed as seen
 from ...domain.events import (
@@ -122,7 +123,7 @@ class Stays:
                 pass
 
 
-_FOLLOWED = {
+_FOLLOWED: dict[type[Any], Callable[[Stays, Any, int], None]] = {
     ContactWaiting: Stays._waits,
     ContactOffered: Stays._offered,
     OfferExpired: Stays._lost,
