@@ -161,6 +161,7 @@ class ExternalEvent(_message.Message):
     FEED_OPENED_FIELD_NUMBER: _builtins.int
     CALL_FACT_FED_FIELD_NUMBER: _builtins.int
     FEED_ENDED_FIELD_NUMBER: _builtins.int
+    FEED_ADVANCED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def meta(self) -> _envelope_pb2.EventMeta:
         """Who, what, when and why."""
@@ -177,6 +178,10 @@ class ExternalEvent(_message.Message):
     def feed_ended(self) -> Global___FeedEnded:
         """A file was given whole."""
 
+    @_builtins.property
+    def feed_advanced(self) -> Global___FeedAdvanced:
+        """The source's time has come so far; this stream had no line to tell it."""
+
     def __init__(
         self,
         *,
@@ -184,12 +189,13 @@ class ExternalEvent(_message.Message):
         feed_opened: Global___FeedOpened | None = ...,
         call_fact_fed: Global___CallFactFed | None = ...,
         feed_ended: Global___FeedEnded | None = ...,
+        feed_advanced: Global___FeedAdvanced | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["call_fact_fed", b"call_fact_fed", "fact", b"fact", "feed_ended", b"feed_ended", "feed_opened", b"feed_opened", "meta", b"meta"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["call_fact_fed", b"call_fact_fed", "fact", b"fact", "feed_advanced", b"feed_advanced", "feed_ended", b"feed_ended", "feed_opened", b"feed_opened", "meta", b"meta"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_fact_fed", b"call_fact_fed", "fact", b"fact", "feed_ended", b"feed_ended", "feed_opened", b"feed_opened", "meta", b"meta"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_fact_fed", b"call_fact_fed", "fact", b"fact", "feed_advanced", b"feed_advanced", "feed_ended", b"feed_ended", "feed_opened", b"feed_opened", "meta", b"meta"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["feed_opened", "call_fact_fed", "feed_ended"]  # noqa: Y015
+    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["feed_opened", "call_fact_fed", "feed_ended", "feed_advanced"]  # noqa: Y015
     _WhichOneofArgType_fact: _TypeAlias = _typing.Literal["fact", b"fact"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_fact) -> _WhichOneofReturnType_fact | None: ...
 
@@ -371,3 +377,31 @@ class FeedEnded(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FeedEnded: _TypeAlias = FeedEnded  # noqa: Y015
+
+@_typing.final
+class FeedAdvanced(_message.Message):
+    """The source's time has come so far, by lines in its other streams: what is earlier by more than the lateness is final."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    source: _builtins.str
+    """The source's id."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """Where its time stands."""
+
+    def __init__(
+        self,
+        *,
+        source: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FeedAdvanced: _TypeAlias = FeedAdvanced  # noqa: Y015
