@@ -605,6 +605,9 @@ class PoolCarried(_message.Message):
     CALENDARS_FIELD_NUMBER: _builtins.int
     PLANS_FIELD_NUMBER: _builtins.int
     ORIGINS_FIELD_NUMBER: _builtins.int
+    TURNS_FIELD_NUMBER: _builtins.int
+    SHARES_FIELD_NUMBER: _builtins.int
+    SHARE_CLOCK_FIELD_NUMBER: _builtins.int
     carry_id: _builtins.str
     """The carry."""
     piece: _builtins.int
@@ -613,6 +616,10 @@ class PoolCarried(_message.Message):
     """The owner's generation."""
     time_zone: _builtins.str
     """The zone of the pool's days."""
+    turns: _builtins.int
+    """How many offers rotation has made."""
+    share_clock: _builtins.int
+    """How far the queue served last had come."""
     @_builtins.property
     def queues(self) -> _containers.RepeatedCompositeFieldContainer[_config_pb2.QueueDefinition]:
         """Definitions of queues."""
@@ -661,6 +668,10 @@ class PoolCarried(_message.Message):
     def origins(self) -> _containers.RepeatedCompositeFieldContainer[Global___CarriedOrigin]:
         """First queues of contacts that overflowed and are not queued anew yet."""
 
+    @_builtins.property
+    def shares(self) -> _containers.RepeatedCompositeFieldContainer[Global___QueueShare]:
+        """How far weighted queues have come."""
+
     def __init__(
         self,
         *,
@@ -680,10 +691,13 @@ class PoolCarried(_message.Message):
         calendars: _abc.Iterable[Global___CarriedCalendar] | None = ...,
         plans: _abc.Iterable[Global___CarriedPlan] | None = ...,
         origins: _abc.Iterable[Global___CarriedOrigin] | None = ...,
+        turns: _builtins.int = ...,
+        shares: _abc.Iterable[Global___QueueShare] | None = ...,
+        share_clock: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "calendars", b"calendars", "carry_id", b"carry_id", "command_ids", b"command_ids", "contacts", b"contacts", "generation", b"generation", "hours", b"hours", "origins", b"origins", "piece", b"piece", "plans", b"plans", "policies", b"policies", "position", b"position", "queues", b"queues", "time_zone", b"time_zone", "timers", b"timers", "workflows", b"workflows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "calendars", b"calendars", "carry_id", b"carry_id", "command_ids", b"command_ids", "contacts", b"contacts", "generation", b"generation", "hours", b"hours", "origins", b"origins", "piece", b"piece", "plans", b"plans", "policies", b"policies", "position", b"position", "queues", b"queues", "share_clock", b"share_clock", "shares", b"shares", "time_zone", b"time_zone", "timers", b"timers", "turns", b"turns", "workflows", b"workflows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1107,7 +1121,7 @@ class CarriedAgent(_message.Message):
     SOURCE_VERSION_FIELD_NUMBER: _builtins.int
     LAST_OFFERED_AT_FIELD_NUMBER: _builtins.int
     OFFERS_MADE_FIELD_NUMBER: _builtins.int
-    SHARES_FIELD_NUMBER: _builtins.int
+    TURN_FIELD_NUMBER: _builtins.int
     agent: _builtins.str
     """The agent."""
     team: _builtins.str
@@ -1120,6 +1134,8 @@ class CarriedAgent(_message.Message):
     """The last version of the agent's stream that the pool has seen."""
     offers_made: _builtins.int
     """How many offers have been made to the agent in this pool; rotation counts by it."""
+    turn: _builtins.int
+    """The number of the last offer that rotation made to the agent."""
     @_builtins.property
     def standing(self) -> _events_pb2.AgentStanding:
         """All that the pool knows of the agent."""
@@ -1127,10 +1143,6 @@ class CarriedAgent(_message.Message):
     @_builtins.property
     def last_offered_at(self) -> _timestamp_pb2.Timestamp:
         """When the last offer was made."""
-
-    @_builtins.property
-    def shares(self) -> _containers.RepeatedCompositeFieldContainer[Global___QueueShare]:
-        """How far the agent has got with each of its weighted queues, by queue."""
 
     def __init__(
         self,
@@ -1143,11 +1155,11 @@ class CarriedAgent(_message.Message):
         source_version: _builtins.int = ...,
         last_offered_at: _timestamp_pb2.Timestamp | None = ...,
         offers_made: _builtins.int = ...,
-        shares: _abc.Iterable[Global___QueueShare] | None = ...,
+        turn: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["last_offered_at", b"last_offered_at", "standing", b"standing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "last_offered_at", b"last_offered_at", "leaving", b"leaving", "offers_made", b"offers_made", "shares", b"shares", "source_version", b"source_version", "standing", b"standing", "team", b"team", "to_pool", b"to_pool"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "last_offered_at", b"last_offered_at", "leaving", b"leaving", "offers_made", b"offers_made", "source_version", b"source_version", "standing", b"standing", "team", b"team", "to_pool", b"to_pool", "turn", b"turn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1155,14 +1167,14 @@ Global___CarriedAgent: _TypeAlias = CarriedAgent  # noqa: Y015
 
 @_typing.final
 class QueueShare(_message.Message):
-    """What an agent has given of its time to a weighted queue."""
+    """How far a weighted queue has come in its share of the agents' time."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     QUEUE_FIELD_NUMBER: _builtins.int
     PASS_FIELD_NUMBER: _builtins.int
     queue: _builtins.str
-    """The queue."""
+    """The queue; empty: all queues without a weight together."""
     def __init__(
         self,
         *,
