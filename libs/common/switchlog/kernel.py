@@ -28,7 +28,7 @@ from switchlog.rpc import Servicer
 from switchlog.store import EventStore, Store, Timer, TimersOf, no_timers
 from switchlog.store.opening import open_store
 from switchlog.timers import Nudges, TimerRunner
-from switchlog.writer import Writer
+from switchlog.writer import Begin, Writer
 
 C = TypeVar("C")
 S = TypeVar("S")
@@ -60,10 +60,17 @@ class Kernel:
     nudges: Nudges
     writers: list[Writer[Any, Any, Any]] = field(default_factory=list)
 
-    def writer(self, decider: Decider[C, S, E], codec: Codec[E], *, deadline_s: float | None = None) -> Writer[C, S, E]:
+    def writer(
+        self,
+        decider: Decider[C, S, E],
+        codec: Codec[E],
+        *,
+        deadline_s: float | None = None,
+        begin: Begin[S] | None = None,
+    ) -> Writer[C, S, E]:
         """The one writer of a rule book in this process: every command to its streams goes through it."""
         deadline_s = deadline_s or DEADLINE_S[self.settings.store.kind]
-        writer = Writer(self.events, decider, codec, self.relay.notify, self.clock, deadline_s)
+        writer = Writer(self.events, decider, codec, self.relay.notify, self.clock, deadline_s, begin=begin)
         self.writers.append(writer)
         return writer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final, Generic, TypeVar
@@ -26,6 +26,8 @@ TRIES: Final = 5
 PAGE: Final = 5000  # rows read at a time when a stream is opened
 
 Publish = Callable[[StreamId, int, Sequence[Row]], None]
+
+Begin = Callable[[StreamId], Awaitable[Fold[S] | None]]
 
 
 def no_publish(stream: StreamId, head: int, rows: Sequence[Row]) -> None:
@@ -107,6 +109,8 @@ class Writer(Generic[C, S, E]):
 
     ``publish(stream, head, rows)`` is called after each append with the rows just stored. ``open_streams`` folds are
     kept in memory, idle ones are forgotten first; ``max_waiting`` commands a stream may queue, others get ``NotNow``.
+    ``begin(stream)`` gives the fold of a stream's first versions from a snapshot, so that only the rest is read; it
+    knows no commands, so it is for rule books that find repeats by their state.
     """
 
     def __init__(
@@ -121,6 +125,7 @@ class Writer(Generic[C, S, E]):
         open_streams: int = 10_000,
         max_waiting: int = 10_000,
         chance: random.Random | None = None,
+        begin: Begin[S] | None = None,
     ) -> None:
         self._events = events
         self._decider = decider
@@ -131,6 +136,7 @@ class Writer(Generic[C, S, E]):
         self._open_streams = open_streams
         self._max_waiting = max_waiting
         self._chance = chance or random.Random()
+        self._begin = begin
         self._desks: OrderedDict[StreamId, Desk[C, S]] = OrderedDict()
         self._closed = False
 
@@ -244,7 +250,7 @@ class Writer(Generic[C, S, E]):
         fold, stale = desk.fold, desk.behind
         if fold is not None and not stale:
             return fold, False
-        fold = fold or Fold(self._decider.initial)
+        fold = fold or await self._begun(desk.stream)
         desk.fold = None  # a read that fails half way leaves nothing half folded behind
         while rows := await self._events.read(desk.stream, fold.head, PAGE):
             take_rows(fold, rows, self._decider, self._codec)
@@ -252,6 +258,10 @@ class Writer(Generic[C, S, E]):
                 break
         desk.fold, desk.behind = fold, False
         return fold, True
+
+    async def _begun(self, stream: StreamId) -> Fold[S]:
+        snapshot = await self._begin(stream) if self._begin else None
+        return snapshot or Fold(self._decider.initial)
 
     # -- deciding: pure but for the clock and the batch's id ---------------------------------------------------------
 

@@ -12,7 +12,7 @@ import pytest
 from switchlog.clock import ManualClock
 from switchlog.envelope import MAX_BATCH_EVENTS, Row, Source, StreamId, compose
 from switchlog.errors import NotNow, OutcomeUnknown, Rejected, VersionConflict
-from switchlog.folds import BrokenLog
+from switchlog.folds import BrokenLog, Fold
 from switchlog.store.memory import Fault, MemoryStore
 from switchlog.writer import Answer, Writer
 
@@ -388,6 +388,28 @@ async def test_idle_streams_are_forgotten_oldest_first() -> None:
     for name in ("s1", "s2", "s3", "s3", "s1"):
         await bench.writer.execute(stream(name), Count("a"), cause(f"{name}{len(bench.published)}"))
     assert bench.events.calls.count("read") == 4  # s1 was read again, s3 was not
+
+
+async def test_a_stream_is_opened_from_a_snapshot_and_only_the_rest_is_read(bench: Bench) -> None:
+    await bench.do(Count("a", times=3), "c1")
+    await bench.do(Count("b"), "c2")
+    seen = (await bench.log())[2].recorded_at
+
+    async def begin(_: StreamId) -> Fold[Tally] | None:
+        return Fold(Tally(3), 3, seen)
+
+    heir = bench.another(begin=begin)
+    answer = await heir.execute(stream(), Count("c"), cause("c3"))
+    assert answer.version == 5 and (await heir.state(stream())).state == Tally(5)
+
+
+async def test_a_stream_without_a_snapshot_is_read_from_its_beginning(bench: Bench) -> None:
+    await bench.do(Count("a", times=3), "c1")
+
+    async def begin(_: StreamId) -> Fold[Tally] | None:
+        return None
+
+    assert (await bench.another(begin=begin).state(stream())).state == Tally(3)
 
 
 async def test_a_queue_that_is_too_long_says_not_now() -> None:
