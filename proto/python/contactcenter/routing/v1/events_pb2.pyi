@@ -974,7 +974,7 @@ class CarriedContact(_message.Message):
     ORDER_BY_FIELD_NUMBER: _builtins.int
     OWN_SKILLS_FIELD_NUMBER: _builtins.int
     OPEN_OFFERS_FIELD_NUMBER: _builtins.int
-    PREFERRED_UNTIL_FIELD_NUMBER: _builtins.int
+    HELD_FOR_FIELD_NUMBER: _builtins.int
     leg: _builtins.int
     """The leg."""
     queue: _builtins.str
@@ -1015,6 +1015,8 @@ class CarriedContact(_message.Message):
     """What must hold of an agent, CEL; empty: nothing more."""
     order_by: _builtins.str
     """How agents are ordered instead of by the policy; empty: by the policy."""
+    held_for: _builtins.str
+    """The only agent who is looked at for now: the preferred one, while waited for."""
     @_builtins.property
     def queued_at(self) -> _timestamp_pb2.Timestamp:
         """Since when it waits in this queue."""
@@ -1059,10 +1061,6 @@ class CarriedContact(_message.Message):
     def open_offers(self) -> _containers.RepeatedCompositeFieldContainer[Global___CarriedOffer]:
         """Open offers, when several agents are rung at once."""
 
-    @_builtins.property
-    def preferred_until(self) -> _timestamp_pb2.Timestamp:
-        """The preferred agent is waited for until then; absent: not."""
-
     def __init__(
         self,
         *,
@@ -1097,11 +1095,11 @@ class CarriedContact(_message.Message):
         order_by: _builtins.str = ...,
         own_skills: _abc.Iterable[_types_pb2.SkillRequirement] | None = ...,
         open_offers: _abc.Iterable[Global___CarriedOffer] | None = ...,
-        preferred_until: _timestamp_pb2.Timestamp | None = ...,
+        held_for: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "assigned_at", b"assigned_at", "expires_at", b"expires_at", "offered_at", b"offered_at", "preferred_until", b"preferred_until", "queued_at", b"queued_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "assigned_at", b"assigned_at", "expires_at", b"expires_at", "offered_at", b"offered_at", "queued_at", b"queued_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "arrived_at", b"arrived_at", "assigned_at", b"assigned_at", "attributes", b"attributes", "channel", b"channel", "contact", b"contact", "credit_ms", b"credit_ms", "declined_by", b"declined_by", "expires_at", b"expires_at", "expression", b"expression", "leg", b"leg", "offer_id", b"offer_id", "offered_at", b"offered_at", "offers", b"offers", "open_offers", b"open_offers", "order_by", b"order_by", "origin_queue", b"origin_queue", "own_skills", b"own_skills", "plan", b"plan", "preferred_agent", b"preferred_agent", "preferred_until", b"preferred_until", "priority", b"priority", "queue", b"queue", "queued_at", b"queued_at", "required_skills", b"required_skills", "source_version", b"source_version", "state", b"state", "steps_done", b"steps_done", "target", b"target", "team", b"team", "teams", b"teams", "to_queue", b"to_queue"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "arrived_at", b"arrived_at", "assigned_at", b"assigned_at", "attributes", b"attributes", "channel", b"channel", "contact", b"contact", "credit_ms", b"credit_ms", "declined_by", b"declined_by", "expires_at", b"expires_at", "expression", b"expression", "held_for", b"held_for", "leg", b"leg", "offer_id", b"offer_id", "offered_at", b"offered_at", "offers", b"offers", "open_offers", b"open_offers", "order_by", b"order_by", "origin_queue", b"origin_queue", "own_skills", b"own_skills", "plan", b"plan", "preferred_agent", b"preferred_agent", "priority", b"priority", "queue", b"queue", "queued_at", b"queued_at", "required_skills", b"required_skills", "source_version", b"source_version", "state", b"state", "steps_done", b"steps_done", "target", b"target", "team", b"team", "teams", b"teams", "to_queue", b"to_queue"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
