@@ -54,7 +54,7 @@ def arrivals(crowd: Crowd, now: int, window_ms: int) -> int:
 
 
 def usual(crowd: Crowd, same_quarters: Iterable[int], rule: SurgeRule) -> int:
-    """Usual arrivals in a window, in thousandths: the mean of ``same_quarters`` (by their starts) as the log knows them.
+    """Usual arrivals in a window, in thousandths: the mean of ``same_quarters`` (their starts) as far as known.
 
     Where it knows none the rule's own number stands; 0 means that nothing is known and nothing is a surge.
     """
