@@ -91,13 +91,12 @@ async def born(world: World, fuse: Fuse | None = None, planted: str = "") -> Bei
     process = SPAWN.Process(target=victim.main, args=(Life(world, socket, fuse or Fuse(), planted),), daemon=True)
     process.start()
     async with asyncio.timeout(BORN_WITHIN_S):
-        while not os.path.exists(socket):  # noqa: ASYNC240  # takes a microsecond
+        while True:
+            # no file yet, or one of a process that listens no more: it may have been killed between the two
+            with suppress(FileNotFoundError, ConnectionRefusedError):
+                return Being(process, Line(*await asyncio.open_unix_connection(socket)))
             if process.exitcode is not None:
                 raise Died if process.exitcode == -signal.SIGKILL else Unexpected(f"ended with {process.exitcode}")
-            await asyncio.sleep(0.005)
-        while True:
-            with suppress(ConnectionRefusedError):
-                return Being(process, Line(*await asyncio.open_unix_connection(socket)))
             await asyncio.sleep(0.005)
 
 
