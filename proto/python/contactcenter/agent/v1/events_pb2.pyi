@@ -310,26 +310,56 @@ class ChannelCapacity(_message.Message):
     CHANNEL_FIELD_NUMBER: _builtins.int
     SLOTS_FIELD_NUMBER: _builtins.int
     COST_FIELD_NUMBER: _builtins.int
+    INTERRUPTIBLE_FIELD_NUMBER: _builtins.int
     channel: _types_pb2.Channel.ValueType
     """The channel."""
     slots: _builtins.int
     """At most so many at once; 0: none."""
     cost: _builtins.int
     """What one contact takes of `units`; 0: nothing is counted."""
+    interruptible: _builtins.bool
+    """Its contacts may be interrupted: they take no units from offers of the other channels."""
     def __init__(
         self,
         *,
         channel: _types_pb2.Channel.ValueType = ...,
         slots: _builtins.int = ...,
         cost: _builtins.int = ...,
+        interruptible: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "cost", b"cost", "slots", b"slots"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "cost", b"cost", "interruptible", b"interruptible", "slots", b"slots"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ChannelCapacity: _TypeAlias = ChannelCapacity  # noqa: Y015
+
+@_typing.final
+class QueueRank(_message.Message):
+    """The rank of an agent in one queue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUEUE_FIELD_NUMBER: _builtins.int
+    RANK_FIELD_NUMBER: _builtins.int
+    queue: _builtins.str
+    """The queue."""
+    rank: _builtins.int
+    """Greater is rung first."""
+    def __init__(
+        self,
+        *,
+        queue: _builtins.str = ...,
+        rank: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["queue", b"queue", "rank", b"rank"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueueRank: _TypeAlias = QueueRank  # noqa: Y015
 
 @_typing.final
 class AgentStanding(_message.Message):
@@ -346,6 +376,8 @@ class AgentStanding(_message.Message):
     TAKES_OFFERS_FIELD_NUMBER: _builtins.int
     IDLE_SINCE_FIELD_NUMBER: _builtins.int
     QUEUES_FIELD_NUMBER: _builtins.int
+    QUEUE_RANKS_FIELD_NUMBER: _builtins.int
+    ATTRIBUTES_FIELD_NUMBER: _builtins.int
     units: _builtins.int
     """The agent's capacity in units of cost; 0: only slots count."""
     priority: _builtins.int
@@ -372,6 +404,14 @@ class AgentStanding(_message.Message):
     def queues(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Serve only these queues of the pool; empty: every queue whose required skills the agent has."""
 
+    @_builtins.property
+    def queue_ranks(self) -> _containers.RepeatedCompositeFieldContainer[Global___QueueRank]:
+        """Ranks in some of `queues`, ordered by queue; in the others `priority` counts."""
+
+    @_builtins.property
+    def attributes(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Attribute]:
+        """What targeting expressions may ask of the agent, ordered by key."""
+
     def __init__(
         self,
         *,
@@ -384,10 +424,12 @@ class AgentStanding(_message.Message):
         takes_offers: _builtins.bool = ...,
         idle_since: _timestamp_pb2.Timestamp | None = ...,
         queues: _abc.Iterable[_builtins.str] | None = ...,
+        queue_ranks: _abc.Iterable[Global___QueueRank] | None = ...,
+        attributes: _abc.Iterable[_types_pb2.Attribute] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["idle_since", b"idle_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacities", b"capacities", "idle_since", b"idle_since", "mode", b"mode", "priority", b"priority", "queues", b"queues", "skills", b"skills", "state", b"state", "takes_offers", b"takes_offers", "units", b"units"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "capacities", b"capacities", "idle_since", b"idle_since", "mode", b"mode", "priority", b"priority", "queue_ranks", b"queue_ranks", "queues", b"queues", "skills", b"skills", "state", b"state", "takes_offers", b"takes_offers", "units", b"units"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -408,6 +450,8 @@ class AgentRegistered(_message.Message):
     PRIORITY_FIELD_NUMBER: _builtins.int
     QUEUES_FIELD_NUMBER: _builtins.int
     LANGUAGES_FIELD_NUMBER: _builtins.int
+    QUEUE_RANKS_FIELD_NUMBER: _builtins.int
+    ATTRIBUTES_FIELD_NUMBER: _builtins.int
     agent: _builtins.str
     """The agent's id, chosen by the customer, unique per tenant."""
     pool: _builtins.str
@@ -430,6 +474,14 @@ class AgentRegistered(_message.Message):
     def languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Languages the agent speaks, BCP 47."""
 
+    @_builtins.property
+    def queue_ranks(self) -> _containers.RepeatedCompositeFieldContainer[Global___QueueRank]:
+        """Ranks in some of `queues`, ordered by queue; in the others `priority` counts."""
+
+    @_builtins.property
+    def attributes(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Attribute]:
+        """What targeting expressions may ask of the agent, ordered by key."""
+
     def __init__(
         self,
         *,
@@ -442,10 +494,12 @@ class AgentRegistered(_message.Message):
         priority: _builtins.int = ...,
         queues: _abc.Iterable[_builtins.str] | None = ...,
         languages: _abc.Iterable[_builtins.str] | None = ...,
+        queue_ranks: _abc.Iterable[Global___QueueRank] | None = ...,
+        attributes: _abc.Iterable[_types_pb2.Attribute] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "languages", b"languages", "name", b"name", "pool", b"pool", "priority", b"priority", "queues", b"queues", "ready_after_wrap_up", b"ready_after_wrap_up", "team", b"team", "wrap_up_ms", b"wrap_up_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "attributes", b"attributes", "languages", b"languages", "name", b"name", "pool", b"pool", "priority", b"priority", "queue_ranks", b"queue_ranks", "queues", b"queues", "ready_after_wrap_up", b"ready_after_wrap_up", "team", b"team", "wrap_up_ms", b"wrap_up_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -41,6 +41,8 @@ class DefineAgentRequest(_message.Message):
     PRIORITY_FIELD_NUMBER: _builtins.int
     QUEUES_FIELD_NUMBER: _builtins.int
     LANGUAGES_FIELD_NUMBER: _builtins.int
+    QUEUE_RANKS_FIELD_NUMBER: _builtins.int
+    ATTRIBUTES_FIELD_NUMBER: _builtins.int
     agent: _builtins.str
     """The agent."""
     name: _builtins.str
@@ -77,6 +79,14 @@ class DefineAgentRequest(_message.Message):
     def languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Languages, BCP 47."""
 
+    @_builtins.property
+    def queue_ranks(self) -> _containers.RepeatedCompositeFieldContainer[_events_pb2.QueueRank]:
+        """Ranks in some of `queues`, ordered by queue; in the others `priority` counts."""
+
+    @_builtins.property
+    def attributes(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Attribute]:
+        """What targeting expressions may ask of the agent, ordered by key."""
+
     def __init__(
         self,
         *,
@@ -93,10 +103,12 @@ class DefineAgentRequest(_message.Message):
         priority: _builtins.int = ...,
         queues: _abc.Iterable[_builtins.str] | None = ...,
         languages: _abc.Iterable[_builtins.str] | None = ...,
+        queue_ranks: _abc.Iterable[_events_pb2.QueueRank] | None = ...,
+        attributes: _abc.Iterable[_types_pb2.Attribute] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "capacities", b"capacities", "context", b"context", "languages", b"languages", "name", b"name", "pool", b"pool", "priority", b"priority", "queues", b"queues", "ready_after_wrap_up", b"ready_after_wrap_up", "skills", b"skills", "team", b"team", "units", b"units", "wrap_up_ms", b"wrap_up_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "attributes", b"attributes", "capacities", b"capacities", "context", b"context", "languages", b"languages", "name", b"name", "pool", b"pool", "priority", b"priority", "queue_ranks", b"queue_ranks", "queues", b"queues", "ready_after_wrap_up", b"ready_after_wrap_up", "skills", b"skills", "team", b"team", "units", b"units", "wrap_up_ms", b"wrap_up_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
