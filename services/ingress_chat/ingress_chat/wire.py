@@ -13,13 +13,13 @@ from contactcenter.bus.v1.envelope_pb2 import Sealed
 from contactcenter.contact.v1 import events_pb2 as pb
 from contactcenter.contact.v1.types_pb2 import CHANNEL_CHAT, CHANNEL_VOICE, Attribute
 from contactcenter.contact.v1.types_pb2 import SkillRequirement as SkillRequirementPb
-from contactcenter.routing.v1.config_pb2 import QueueConfigRow
-from contactcenter.routing.v1.events_pb2 import RoutingEvent
+from contactcenter.routing.v1.config_pb2 import OverflowAction, QueueConfigRow
+from contactcenter.routing.v1.events_pb2 import DequeueOutcome, RoutingEvent
 from switchlog.bus.record import Received
 from switchlog.envelope import Codec, parse
 
 from .app.ports import QueueRow
-from .app.reactions import Assigned, Overflowed
+from .app.reactions import Assigned, Dequeued, Overflowed
 from .domain import events as domain
 from .domain.events import ContactEvent, LegEnd, Message, MessageKind, SealedText, SkillRequirement
 
@@ -43,6 +43,9 @@ def read(message: ProtoMessage) -> ContactEvent | None:
     match event.WhichOneof("fact"):
         case "contact_started":
             return _read_started(event.contact_started)
+        case "system_connected":
+            taken = event.system_connected
+            return domain.SystemConnected(taken.system, taken.leg, taken.queue, taken.pool)
         case "message_received":
             return _read_received(event.message_received)
         case "message_sent":
@@ -73,7 +76,7 @@ def read(message: ProtoMessage) -> ContactEvent | None:
 CODEC: Codec[ContactEvent] = Codec("ingress_chat", TOPIC, pb.ContactEvent, write, read)
 
 
-def read_routing(received: Received) -> Assigned | Overflowed | None:
+def read_routing(received: Received) -> Assigned | Overflowed | Dequeued | None:
     """What routing decided about a contact, as far as it matters here."""
     event = received.parse(RoutingEvent)
     match event.WhichOneof("fact"):
@@ -82,7 +85,11 @@ def read_routing(received: Received) -> Assigned | Overflowed | None:
             return Assigned(fact.contact, fact.leg, fact.queue, fact.agent, fact.team, fact.offer_id)
         case "contact_overflowed":
             flown = event.contact_overflowed
-            return Overflowed(flown.contact, flown.leg, flown.to_queue, flown.to_pool)
+            action = _name(OverflowAction.DESCRIPTOR, flown.action)
+            return Overflowed(flown.contact, flown.leg, flown.to_queue, flown.to_pool, action)
+        case "contact_dequeued":
+            left = event.contact_dequeued
+            return Dequeued(left.contact, left.leg, _name(DequeueOutcome.DESCRIPTOR, left.outcome))
         case _:
             return None
 
@@ -116,6 +123,12 @@ def _(event: domain.ContactStarted) -> pb.ContactEvent:
         locale=event.locale,
     )
     return pb.ContactEvent(contact_started=fact)
+
+
+@_write.register
+def _(event: domain.SystemConnected) -> pb.ContactEvent:
+    fact = pb.SystemConnected(leg=event.leg, queue=event.queue, pool=event.pool, system=event.system)
+    return pb.ContactEvent(system_connected=fact)
 
 
 @_write.register

@@ -31,6 +31,7 @@ from . import wire
 from .adapters.attachments import StoredAttachments
 from .adapters.customers import CustomersByRpc, SealerOf
 from .adapters.entry_points import StoredEntryPoints
+from .adapters.hours import StoredHours
 from .adapters.queues import QueueTable
 from .api import agent_socket, attachments, contacts, entry_points, visitor_socket, visitors
 from .api.origins import Cors, Origins
@@ -105,7 +106,8 @@ def build(settings: Settings, kernel: Kernel, customers: CustomersByRpc) -> Serv
     queues = QueueTable(wire.read_queue, lambda: table.caught_up.is_set())
     bootstrap = settings.kernel.kafka_bootstrap
     table = Tail(bootstrap, ["routing.config.v1"], lambda raw: queues.take(raw.value), start="beginning")
-    chats = Chats(kernel.writer(CONTACT, wire.CODEC), StoredEntryPoints(views), queues, customers, sealer)
+    doors, hours = StoredEntryPoints(views), StoredHours(views)
+    chats = Chats(kernel.writer(CONTACT, wire.CODEC), doors, queues, customers, sealer, hours, kernel.clock)
     frames = Frames(wire.CODEC, sealer)
     history = History(chats, kernel.store.events, frames)
     files = Files(chats, sealer, StoredAttachments(_objects(settings.objects_url)))
@@ -128,7 +130,8 @@ def app(service: Service, trust: Trust | None = None) -> FastAPI:
             visitors.routes(chats, service.signer, service.office, origins, service.presence.expect),
             contacts.routes(chats, service.history),
             attachments.routes(service.files),
-            entry_points.routes(doors, kernel.clock),
+            entry_points.routes(doors, chats.hours, kernel.clock),
+            entry_points.hours(chats.hours, kernel.clock),
             visitor.routes(),
             agent.routes(),
         ],
@@ -155,7 +158,7 @@ def _ready(service: Service) -> Ready:
 
 def _tasks(service: Service, roles: Set[str]) -> list[Task]:
     kernel = service.kernel
-    reactions = Reactions(service.chats.contacts, service.queues)
+    reactions = Reactions(service.chats.contacts, service.queues, service.chats.entry_points)
     reacting = kernel.consumer(
         consumers.GROUP_REACTIONS,
         ["routing.events.v1"],

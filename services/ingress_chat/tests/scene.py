@@ -73,7 +73,7 @@ class Scene:
         told = Settings(kernel.settings, "r1", self.folder / "visitors.pem", "http://visitors.test", "memory:///")
         self.service = wiring.build(told, kernel, self.people)
         self.chats, self.live, self.presence = self.service.chats, self.service.live, self.service.presence
-        self.reactions = Reactions(self.chats.contacts, self.service.queues)
+        self.reactions = Reactions(self.chats.contacts, self.service.queues, self.chats.entry_points)
         self.service.table.caught_up.set()
         self._ids = count()
 

@@ -8,9 +8,10 @@ from google.protobuf.message import Message as Proto
 from contactcenter.bus.v1.envelope_pb2 import EventMeta
 from contactcenter.contact.v1 import events_pb2 as pb
 from contactcenter.contact.v1.types_pb2 import CHANNEL_CHAT, CHANNEL_VOICE
+from contactcenter.routing.v1 import config_pb2
 from contactcenter.routing.v1 import events_pb2 as routing_pb
 from ingress_chat import wire
-from ingress_chat.app.reactions import Assigned, Overflowed
+from ingress_chat.app.reactions import Assigned, Dequeued, Overflowed
 from ingress_chat.domain import events as e
 from ingress_chat.domain.decide import CONTACT
 from ingress_chat.domain.events import ContactEvent
@@ -24,6 +25,7 @@ SIDE = (*LEG, "ann", "t1")
 TEXT = e.Message("m1", e.MessageKind.TEXT, e.SealedText("k", b"nonce", b"sealed"))
 EVENTS: list[ContactEvent] = [
     e.ContactStarted("web", "cust-1", "zh-CN", (("plan", "gold"),)),
+    e.SystemConnected("message", *LEG),
     e.MessageReceived(TEXT, *SIDE),
     *(e.MessageSent(e.Message("m2", kind, None, "ref-1"), *SIDE) for kind in e.MessageKind),
     e.ContactQueued(*LEG, AT, 3, (e.SkillRequirement("billing", 2),), "bob", (("plan", "gold"),), "en", "old", "back"),
@@ -84,9 +86,14 @@ def received(**fact: Proto) -> Received:
     return Received("routing.events.v1", 0, 0, stream.key, stream, 3, "", "e", "routing", value, {})
 
 
-def test_of_routing_only_assignments_and_overflows_matter() -> None:
+def test_of_routing_only_assignments_overflows_and_the_ends_of_waits_matter() -> None:
     given = routing_pb.ContactAssigned(contact="c1", leg=2, queue="sales", agent="ann", team="t1", offer_id="o1")
     assert wire.read_routing(received(contact_assigned=given)) == Assigned("c1", 2, "sales", "ann", "t1", "o1")
-    flown = routing_pb.ContactOverflowed(contact="c1", leg=2, to_queue="billing", to_pool="back")
+    queue = config_pb2.OVERFLOW_ACTION_QUEUE
+    flown = routing_pb.ContactOverflowed(contact="c1", leg=2, action=queue, to_queue="billing", to_pool="back")
     assert wire.read_routing(received(contact_overflowed=flown)) == Overflowed("c1", 2, "billing", "back")
+    letter = routing_pb.ContactOverflowed(contact="c1", leg=2, action=config_pb2.OVERFLOW_ACTION_VOICEMAIL)
+    assert wire.read_routing(received(contact_overflowed=letter)) == Overflowed("c1", 2, "", "", "voicemail")
+    left = routing_pb.ContactDequeued(contact="c1", leg=2, outcome=routing_pb.DEQUEUE_OUTCOME_TIMED_OUT)
+    assert wire.read_routing(received(contact_dequeued=left)) == Dequeued("c1", 2, "timed_out")
     assert wire.read_routing(received(pool_taken=routing_pb.PoolTaken())) is None

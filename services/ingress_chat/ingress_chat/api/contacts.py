@@ -51,8 +51,8 @@ def routes(chats: Chats, history: History) -> APIRouter:
 
     @router.post("/{id}:transfer")
     async def transfer(id: Id, body: TransferIn, request: Request, caller: Agent) -> Response:
-        """Hand the customer to another queue; a new leg begins."""
+        """Hand the customer to another queue, ``agent`` to be tried first; a new leg begins."""
         cause = cause_of(request, caller, body)
-        return answer(await chats.transfer(contact_stream(caller, id), caller.subject, body.queue, cause))
+        return answer(await chats.transfer(contact_stream(caller, id), caller.subject, body.queue, cause, body.agent))
 
     return router

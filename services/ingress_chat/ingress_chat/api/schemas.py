@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
+from switchlog.calendars import calendar
 from switchlog.web import Body
 
 from ..app.handlers import Draft
@@ -14,7 +15,11 @@ from ..domain.events import MessageKind
 MAX_TEXT = 32_768
 
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")]
+MaybeId = Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._@-]{0,63})?$")]
 Origin = Annotated[str, Field(max_length=256, pattern=r"^https?://[A-Za-z0-9.\[\]:-]+$")]
+Span = Annotated[str, Field(pattern=r"^[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$")]
+Spans = Annotated[list[Span], Field(max_length=16)]
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Word = Annotated[str, Field(max_length=128)]
 
 
@@ -59,6 +64,7 @@ class MessageIn(Body):
 
 class TransferIn(Body):
     queue: Id
+    agent: MaybeId = ""
 
 
 class EntryPointIn(Body):
@@ -72,6 +78,33 @@ class EntryPointIn(Body):
     declared_attributes: Annotated[list[Id], Field(max_length=32)] = []
     priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
     reconnect_grace_s: Annotated[float, Field(ge=0, le=3600)] = 60.0
+    hours: MaybeId = ""
+    when_closed: Literal["end", "message", "queue"] = "end"
+    closed_queue: MaybeId = ""
+
+
+class HolidayIn(Body):
+    name: Word = ""
+    spans: Spans = []
+
+
+class HoursIn(Body):
+    """Opening hours: spans such as ``09:00-12:30`` by week day and, instead, by date; else closed."""
+
+    name: Word = ""
+    time_zone: Annotated[str, Field(max_length=64)]
+    weekly: dict[Day, Spans] = {}
+    holidays: Annotated[dict[str, HolidayIn], Field(max_length=1000)] = {}
+
+    @model_validator(mode="after")
+    def makes_sense(self) -> HoursIn:
+        dates = {date: holiday.spans for date, holiday in self.holidays.items()}
+        calendar(self.time_zone, {str(day): spans for day, spans in self.weekly.items()}, dates)
+        return self
+
+
+class HoursOut(HoursIn):
+    id: str
 
 
 class EntryPointOut(BaseModel):
@@ -86,6 +119,9 @@ class EntryPointOut(BaseModel):
     declared_attributes: list[str]
     priority: int
     reconnect_grace_s: float
+    hours: str
+    when_closed: str
+    closed_queue: str
 
 
 class AttachmentOut(BaseModel):

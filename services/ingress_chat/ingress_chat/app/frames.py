@@ -18,6 +18,7 @@ from ..domain.events import (
     Message,
     MessageReceived,
     MessageSent,
+    SystemConnected,
 )
 from .handlers import RECEIVED_BODY, SENT_BODY
 from .ports import Sealer
@@ -41,6 +42,8 @@ class Frames:
                 return await self._message(contact, row, customer_ref, message, SENT_BODY, shown)
             case ContactQueued(queue=queue):
                 return _status(contact, row, {"state": "waiting", "queue": queue})
+            case SystemConnected(system):
+                return _status(contact, row, {"state": "leave_message", "system": system})
             case AgentConnected(agent=agent):
                 return _status(contact, row, {"state": "connected", "agent": agent})
             case AgentDisconnected(agent=agent):

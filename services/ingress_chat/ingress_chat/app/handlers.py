@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from switchlog.clock import Clock
 from switchlog.decider import Rejected
 from switchlog.envelope import Cause, StreamId
 from switchlog.errors import NotFound
@@ -13,6 +14,7 @@ from switchlog.writer import Answer, Writer
 
 from .. import metrics
 from ..domain.commands import (
+    Closed,
     ContactCommand,
     EndByAgent,
     EndByCustomer,
@@ -23,8 +25,8 @@ from ..domain.commands import (
     TransferContact,
 )
 from ..domain.events import ContactEvent, Message, MessageKind, TransferKind
-from ..domain.state import ContactState, Ended, Greeting, NotStarted, Open, Talking, Waiting
-from .ports import Customers, EntryPoint, EntryPoints, Queues, Sealer
+from ..domain.state import ContactState, Ended, Greeting, Leaving, NotStarted, Open, Talking, Waiting
+from .ports import Customers, EntryPoint, EntryPoints, OpeningHours, Queues, Sealer
 
 RECEIVED_BODY = "MessageReceived.body"
 SENT_BODY = "MessageSent.body"
@@ -50,6 +52,8 @@ class Chats:
     queues: Queues
     customers: Customers
     sealer: Sealer
+    hours: OpeningHours
+    clock: Clock
 
     async def start(self, door: EntryPoint, locale: str, attributes: Sequence[tuple[str, str]], cause: Cause) -> Answer:
         """A new contact behind ``door``; its id comes from the command, so a retry finds the same one."""
@@ -74,9 +78,11 @@ class Chats:
                 contact, ReceiveMessage(Message(draft.message_id, draft.kind), NOWHERE), cause
             )
         # a queue that has closed since takes no new contacts, those that wait in it go on
-        place = await self._first_place(contact, state.contact) if isinstance(state, Greeting) else NOWHERE
+        place, closed = NOWHERE, None
+        if isinstance(state, Greeting):
+            place, closed = await self._first_place(contact, state.contact)
         message = await self._sealed(contact, state.contact.customer_ref, RECEIVED_BODY, draft)
-        return _counted(await self.contacts.execute(contact, ReceiveMessage(message, place), cause), "visitor")
+        return _counted(await self.contacts.execute(contact, ReceiveMessage(message, place, closed), cause), "visitor")
 
     async def send(self, contact: StreamId, draft: Draft, agent: str, cause: Cause) -> Answer:
         """A message of the connected agent."""
@@ -87,11 +93,11 @@ class Chats:
             message = await self._sealed(contact, state.contact.customer_ref, SENT_BODY, draft)
         return _counted(await self.contacts.execute(contact, SendMessage(message, agent), cause), "agent")
 
-    async def transfer(self, contact: StreamId, agent: str, queue: str, cause: Cause) -> Answer:
-        """A blind transfer to ``queue``."""
+    async def transfer(self, contact: StreamId, agent: str, queue: str, cause: Cause, to_agent: str = "") -> Answer:
+        """A blind transfer to ``queue``, to be tried with ``to_agent`` first (RT-3)."""
         await self._known(contact)
         try:
-            place = self.queues.place(contact.tenant, queue)
+            place = replace(self.queues.place(contact.tenant, queue), preferred_agent=to_agent)
         except Rejected as refused:
             return await self._resent(contact, TransferContact(agent, TransferKind.BLIND, NOWHERE), cause, refused)
         return await self.contacts.execute(contact, TransferContact(agent, TransferKind.BLIND, place), cause)
@@ -119,11 +125,20 @@ class Chats:
         except Rejected as again:
             raise refused if again.reason == "NO_QUEUE" else again from None
 
-    async def _first_place(self, contact: StreamId, opened: Open) -> Place:
+    async def _first_place(self, contact: StreamId, opened: Open) -> tuple[Place, Closed | None]:
+        """Where somebody who begins to write waits, or that it is closed (RT-6)."""
         door = await self.entry_points.get(contact.tenant, opened.entry_point)
-        return self.queues.place(contact.tenant, door.queue, door.priority)
+        queue = door.queue
+        if not await self._is_open(door):
+            if door.when_closed != "queue":
+                return NOWHERE, Closed(door.when_closed)
+            queue = door.closed_queue or door.queue
+        return self.queues.place(contact.tenant, queue, door.priority), None
 
-    async def _known(self, contact: StreamId) -> Greeting | Waiting | Talking | Ended:
+    async def _is_open(self, door: EntryPoint) -> bool:
+        return not door.hours or (await self.hours.get(door.tenant, door.hours)).is_open(self.clock.now())
+
+    async def _known(self, contact: StreamId) -> Greeting | Waiting | Talking | Leaving | Ended:
         state = (await self.contacts.state(contact)).state
         if isinstance(state, NotStarted):
             raise NotFound(detail=contact.name)

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
+
+from switchlog.calendars import calendar
 
 from ..domain.commands import Place
 from ..domain.events import SealedText, SkillRequirement
+
+
+@dataclass(frozen=True, slots=True)
+class Holiday:
+    """A date with spans of its own; none: closed."""
+
+    name: str = ""
+    spans: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +24,8 @@ class EntryPoint:
     """A public door: who stands behind it (``tenant``), where its contacts wait, who may embed it.
 
     ``declared_attributes`` are the only attribute keys a visitor may set; ``reconnect_grace_s`` is how long a visitor
-    whose connection was lost is waited for.
+    whose connection was lost is waited for. Outside ``hours`` (an id; empty: always open) who comes is told so
+    (``when_closed`` = end), may leave a message, or waits in ``closed_queue`` (queue; none: in ``queue`` all the same).
     """
 
     tenant: str
@@ -27,6 +38,36 @@ class EntryPoint:
     declared_attributes: tuple[str, ...] = ()
     priority: int = 0
     reconnect_grace_s: float = 60.0
+    hours: str = ""
+    when_closed: str = "end"
+    closed_queue: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """Opening hours in words: spans such as ``09:00-12:30`` by week day and, in their stead, by date."""
+
+    tenant: str
+    id: str
+    time_zone: str
+    name: str = ""
+    weekly: dict[str, list[str]] = field(default_factory=dict)
+    holidays: dict[str, Holiday] = field(default_factory=dict)
+
+    def is_open(self, at: int) -> bool:
+        """At ``at``, epoch milliseconds."""
+        dates = {date: holiday.spans for date, holiday in self.holidays.items()}
+        return calendar(self.time_zone, self.weekly, dates).is_open(at)
+
+
+class OpeningHours(Protocol):
+    """Raises ``NotFound`` for an unknown id."""
+
+    async def get(self, tenant: str, id: str) -> Hours: ...
+
+    async def put(self, hours: Hours, now: int) -> None: ...
+
+    async def all(self, tenant: str) -> list[Hours]: ...
 
 
 class EntryPoints(Protocol):
@@ -63,7 +104,7 @@ class Queues(Protocol):
         """Raises ``Rejected("QUEUE_UNKNOWN")`` or ``Rejected("QUEUE_CLOSED")``."""
         ...
 
-    def moved_to(self, tenant: str, queue: str, pool: str) -> Place:
+    def moved_to(self, tenant: str, queue: str, pool: str, priority: int = 0) -> Place:
         """Where routing itself has moved a contact: taken there even when the queue is closed by now."""
         ...
 

@@ -12,18 +12,18 @@ from switchlog.errors import Poison
 
 from ..app.desks import Desks
 from ..app.live import Live
-from ..app.reactions import Assigned, Overflowed, Reactions
+from ..app.reactions import Assigned, Dequeued, Overflowed, Reactions
 from ..domain.events import AgentConnected, AgentDisconnected, ContactEvent, MessageReceived, MessageSent
 from ..projections.contacts import Contacts
 
 GROUP_REACTIONS = "ingress-chat-reactions"
 GROUP_PROJECTIONS = "ingress-chat-projections"
 
-ReadRouting = Callable[[Received], Assigned | Overflowed | None]
+ReadRouting = Callable[[Received], Assigned | Overflowed | Dequeued | None]
 
 
 def routing_handler(reactions: Reactions, read: ReadRouting) -> Handler:
-    """Assignments and overflows of contacts."""
+    """Assignments and overflows of contacts, and waits that are over for good."""
 
     async def handle(received: Received) -> None:
         match read(received):
@@ -31,6 +31,8 @@ def routing_handler(reactions: Reactions, read: ReadRouting) -> Handler:
                 await reactions.when_contact_assigned(fact, received)
             case Overflowed() as fact:
                 await reactions.when_contact_overflowed(fact, received)
+            case Dequeued() as fact:
+                await reactions.when_contact_dequeued(fact, received)
             case None:
                 return
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
-from .events import Message, SkillRequirement, TransferKind
+from .events import EndReason, Message, SkillRequirement, TransferKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,13 @@ class Place:
     preferred_agent: str = ""
 
 
+class Closed(StrEnum):
+    """What becomes of who comes outside the hours."""
+
+    END = "end"
+    MESSAGE = "message"
+
+
 @dataclass(frozen=True, slots=True)
 class StartContact:
     entry_point: str
@@ -28,10 +36,11 @@ class StartContact:
 
 @dataclass(frozen=True, slots=True)
 class ReceiveMessage:
-    """From the customer; the first one also queues the contact at ``place``."""
+    """From the customer; the first one also queues the contact at ``place``, unless it is ``closed``."""
 
     message: Message
     place: Place
+    closed: Closed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,21 @@ class RequeueContact:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeMessage:
+    """Routing has let leg ``leg`` go to voicemail: nobody will come, what the customer writes is kept."""
+
+    leg: int
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUpWaiting:
+    """Routing has taken leg ``leg`` out of its queue for good."""
+
+    leg: int
+    reason: EndReason
+
+
+@dataclass(frozen=True, slots=True)
 class TransferContact:
     agent: str
     kind: TransferKind
@@ -84,6 +108,8 @@ ContactCommand = (
     | SendMessage
     | ConnectAgent
     | RequeueContact
+    | TakeMessage
+    | GiveUpWaiting
     | TransferContact
     | EndByAgent
     | EndByCustomer

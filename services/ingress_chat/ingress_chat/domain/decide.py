@@ -9,15 +9,18 @@ from typing import assert_never
 from switchlog.decider import Decider, Rejected
 
 from .commands import (
+    Closed,
     ConnectAgent,
     ContactCommand,
     EndByAgent,
     EndByCustomer,
+    GiveUpWaiting,
     Place,
     ReceiveMessage,
     RequeueContact,
     SendMessage,
     StartContact,
+    TakeMessage,
     TransferContact,
 )
 from .events import (
@@ -35,11 +38,13 @@ from .events import (
     Message,
     MessageReceived,
     MessageSent,
+    SystemConnected,
 )
 from .evolve import INITIAL, evolve
-from .state import ContactState, Ended, Greeting, NotStarted, Open, Talking, Waiting
+from .state import ContactState, Ended, Greeting, Leaving, NotStarted, Open, Talking, Waiting
 
 MAX_MESSAGES = 5_000
+MESSAGE_TAKER = "message"
 
 
 def decide(command: ContactCommand, state: ContactState, now: int) -> Sequence[ContactEvent]:
@@ -51,15 +56,19 @@ def decide(command: ContactCommand, state: ContactState, now: int) -> Sequence[C
             return []
         case _, NotStarted():
             raise Rejected("CONTACT_NOT_STARTED")
-        case ReceiveMessage(message, place), _:
-            return _receive(message, place, state, now)
+        case ReceiveMessage(), _:
+            return _receive(command, state, now)
         case SendMessage(message, agent), _:
             return _send(message, agent, state)
         case ConnectAgent(), _:
             return _connect(command, state)
         case RequeueContact(leg, place), Waiting() if leg == state.leg:
             return [_queued_again(place, state)]
-        case RequeueContact(), _:
+        case TakeMessage(leg), Waiting(_, own, queue, pool) if leg == own:
+            return [SystemConnected(MESSAGE_TAKER, leg, queue, pool)]
+        case GiveUpWaiting(leg, reason), Waiting(_, own, queue, pool) if leg == own:
+            return [ContactEnded(reason, leg, queue, pool)]
+        case ((RequeueContact() | TakeMessage() | GiveUpWaiting()), _):
             return []
         case TransferContact(agent), _:
             return _transfer(command, _own_talk(agent, state))
@@ -74,10 +83,13 @@ def decide(command: ContactCommand, state: ContactState, now: int) -> Sequence[C
             assert_never(command)
 
 
-def _receive(message: Message, place: Place, state: ContactState, now: int) -> Sequence[ContactEvent]:
+def _receive(command: ReceiveMessage, state: ContactState, now: int) -> Sequence[ContactEvent]:
+    message = command.message
     match state:
         case Greeting(contact) if _is_new(message, contact):
-            return [MessageReceived(message), _queued(place, contact, 1, now)]
+            return [MessageReceived(message), _first(command, contact, now)]
+        case Leaving(contact, leg, queue, pool) if _is_new(message, contact):
+            return [MessageReceived(message, leg, queue, pool)]
         case Waiting(contact, leg, queue, pool) if _is_new(message, contact):
             return [MessageReceived(message, leg, queue, pool)]
         case Talking(contact, leg, queue, pool, agent, team) if _is_new(message, contact):
@@ -86,6 +98,17 @@ def _receive(message: Message, place: Place, state: ContactState, now: int) -> S
             raise Rejected("CONTACT_ENDED")
         case _:
             return []
+
+
+def _first(command: ReceiveMessage, contact: Open, now: int) -> ContactEvent:
+    """What becomes of somebody who has just begun to write (RT-6)."""
+    match command.closed:
+        case Closed.END:
+            return ContactEnded(EndReason.BLOCKED)
+        case Closed.MESSAGE:
+            return SystemConnected(MESSAGE_TAKER)
+        case None:
+            return _queued(command.place, contact, 1, now)
 
 
 def _send(message: Message, agent: str, state: ContactState) -> Sequence[ContactEvent]:
@@ -132,6 +155,9 @@ def _leave(state: ContactState, *, lost: bool) -> Sequence[ContactEvent]:
                 ContactAbandoned(leg, queue, pool, lost),
                 ContactEnded(EndReason.ABANDONED, leg, queue, pool),
             ]
+        case Leaving(_, leg, queue, pool):
+            gone = CustomerDisconnected(leg, queue, pool, how)
+            return [gone, ContactEnded(EndReason.SELF_SERVED, leg, queue, pool)]
         case Talking(_, leg, queue, pool, agent, team):
             reason = EndReason.CUSTOMER_LOST if lost else EndReason.CUSTOMER_ENDED
             gone = CustomerDisconnected(leg, queue, pool, how, agent, team)

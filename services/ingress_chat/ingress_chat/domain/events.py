@@ -28,6 +28,11 @@ class EndReason(StrEnum):
     ABANDONED = "abandoned"
     CUSTOMER_LOST = "customer_lost"
     NEVER_QUEUED = "never_queued"
+    BLOCKED = "blocked"
+    SELF_SERVED = "self_served"
+    CALLBACK = "callback"
+    TIMED_OUT = "timed_out"
+    FAILED = "failed"
     UNSPECIFIED = "unspecified"
 
 
@@ -72,6 +77,16 @@ class ContactStarted:
     customer_ref: str
     locale: str = ""
     attributes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SystemConnected:
+    """A machine has the customer: ``message`` takes down what the customer leaves, for later."""
+
+    system: str
+    leg: int = 0
+    queue: str = ""
+    pool: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +194,7 @@ class ContactEnded:
 
 ContactEvent = (
     ContactStarted
+    | SystemConnected
     | MessageReceived
     | MessageSent
     | ContactQueued

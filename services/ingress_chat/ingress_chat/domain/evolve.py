@@ -17,8 +17,9 @@ from .events import (
     CustomerDisconnected,
     MessageReceived,
     MessageSent,
+    SystemConnected,
 )
-from .state import ContactState, Ended, Greeting, NotStarted, Open, Talking, Waiting
+from .state import ContactState, Ended, Greeting, Leaving, NotStarted, Open, Talking, Waiting
 
 INITIAL: ContactState = NotStarted()
 
@@ -28,6 +29,8 @@ def evolve(state: ContactState, event: ContactEvent) -> ContactState:
     match event:
         case ContactStarted(entry_point, customer_ref, locale, attributes):
             return Greeting(Open(customer_ref, entry_point, locale, attributes, 0, frozenset()))
+        case SystemConnected(_, leg, queue, pool):
+            return Leaving(_open(state), leg, queue, pool)
         case MessageReceived(message=message) | MessageSent(message=message):
             return _remember(state, message.message_id)
         case ContactQueued(leg, queue, pool, arrived_at):
@@ -46,7 +49,9 @@ def evolve(state: ContactState, event: ContactEvent) -> ContactState:
 
 def _open(state: ContactState) -> Open:
     match state:
-        case Greeting(contact) | Waiting(contact=contact) | Talking(contact=contact) | Ended(contact):
+        case (
+            Greeting(contact) | Waiting(contact=contact) | Talking(contact=contact) | Leaving(contact) | Ended(contact)
+        ):
             return contact
         case NotStarted():
             raise ValueError("a fact of a contact that never started")

@@ -49,8 +49,18 @@ class Talking:
 
 
 @dataclass(frozen=True, slots=True)
+class Leaving:
+    """Nobody will come; what the customer writes is taken down. ``leg`` is 0 when it never waited."""
+
+    contact: Open
+    leg: int = 0
+    queue: str = ""
+    pool: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     contact: Open
 
 
-ContactState = NotStarted | Greeting | Waiting | Talking | Ended
+ContactState = NotStarted | Greeting | Waiting | Talking | Leaving | Ended

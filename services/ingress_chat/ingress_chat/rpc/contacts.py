@@ -47,7 +47,7 @@ class Contacts(ContactServiceServicer):
             raise Rejected("TRANSFER_NOT_SUPPORTED", "a chat is transferred blind, to a queue", invalid=True)
         cause = cause_of(request, who)
         contact = _stream(who, request.contact)
-        done = await self.chats.transfer(contact, who.subject, request.to_queue, cause)
+        done = await self.chats.transfer(contact, who.subject, request.to_queue, cause, request.to_agent)
         return api.TransferContactResponse(answer=answer(done))
 
     async def EndContact(self, request: api.EndContactRequest, context: Any) -> api.EndContactResponse:
