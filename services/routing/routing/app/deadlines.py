@@ -15,6 +15,7 @@ from ..domain.events import (
     TimerElapsed,
     TimerKind,
 )
+from ..domain.members import Phase
 from ..domain.ranked import Ranked
 from ..domain.state import Board, Finality, quarter_end
 
@@ -29,9 +30,8 @@ class Deadlines:
     def start(self, board: Board, now: int, time: float, lost_since: Callable[[int], int]) -> None:
         """Everything that ``board`` waits for; what is overdue, outages taken off, is due at once."""
         for contact in board.contacts.values():
-            if contact.offer_id in board.offers:
-                at = contact.expires_at + lost_since(contact.offered_at)
-                self._offer(contact.offer_id, at, now, time)
+            for ring in contact.rings.values() if contact.phase is Phase.OFFERED else ():
+                self._offer(ring.offer_id, ring.expires_at + lost_since(ring.offered_at), now, time)
         for finality in board.finalities.values():
             self._finality(finality, now, time)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from switchlog.envelope import timestamp
 
-from ..domain.members import Agent, Contact, Phase, refusal
+from ..domain.members import Agent, Contact, Phase, Ring, refusal
 from .log import Opened
 
 Shown = dict[str, Any]
@@ -15,8 +15,7 @@ Shown = dict[str, Any]
 def pool(opened: Opened, now: int) -> Shown:
     """The whole pool; waiting contacts in the order in which an agent with every skill would get them."""
     board = opened.board
-    order = board.policy.order
-    contacts = sorted(board.contacts.values(), key=lambda contact: (order(contact), contact.id))
+    contacts = sorted(board.contacts.values(), key=lambda one: (board.policy_for(one).order(one), one.id))
     return {
         "pool": board.pool,
         "version": opened.head,
@@ -25,7 +24,7 @@ def pool(opened: Opened, now: int) -> Shown:
         "policy": board.policy_name,
         "queues": sorted(board.queues),
         "waiting": [_contact(one, now) for one in contacts if one.phase is Phase.WAITING],
-        "offers": [_offer(one) for one in contacts if one.phase is Phase.OFFERED],
+        "offers": [_offer(one, ring) for one in contacts if one.phase is Phase.OFFERED for ring in one.rings.values()],
         "assigned": [_contact(one, now) for one in contacts if one.phase is Phase.ASSIGNED],
         "agents": [_agent(agent) for _, agent in sorted(board.agents.items())],
     }
@@ -59,16 +58,16 @@ def _contact(contact: Contact, now: int) -> Shown:
     }
 
 
-def _offer(contact: Contact) -> Shown:
+def _offer(contact: Contact, ring: Ring) -> Shown:
     return {
-        "offer_id": contact.offer_id,
+        "offer_id": ring.offer_id,
         "contact": contact.id,
         "leg": contact.leg,
         "queue": contact.queue,
         "channel": contact.channel,
-        "agent": contact.agent,
-        "offered_at": timestamp(contact.offered_at),
-        "expires_at": timestamp(contact.expires_at),
+        "agent": ring.agent,
+        "offered_at": timestamp(ring.offered_at),
+        "expires_at": timestamp(ring.expires_at),
     }
 
 

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import lru_cache
 from itertools import chain
-from typing import TypeVar
+from operator import itemgetter
+from typing import Any, TypeVar
 
+from routing.domain.definitions import Hours, Queue, Target, Workflow
 from routing.domain.events import Event, PoolCarried, PoolDayStarted, PoolOpened
-from routing.domain.members import Phase
+from routing.domain.members import Agent, Contact, Demand, Phase
+from routing.domain.plans import NO_PLAN, Plan
 from routing.domain.state import Board
 
 T = TypeVar("T")
 
 # How many of each make a piece that stays well below 100 KiB.
-QUEUES, AGENTS, CONTACTS, FINALITIES, COMMANDS = 40, 60, 200, 1000, 2000
+QUEUES, AGENTS, CONTACTS, FINALITIES, COMMANDS, HOURS, WORKFLOWS = 40, 60, 200, 1000, 2000, 20, 20
+FIRST_OF_QUEUE = (
+    *("id", "open", "offer_timeout_ms", "threshold_ms", "short_abandon_ms", "credit_ms"),
+    *("required_skills", "not_ready_on_no_answer", "definition"),
+)
 
 
 def chapter(board: Board, date: str, carry_id: str, time_zone: str) -> list[Event]:
@@ -40,6 +48,14 @@ def joined(tenant: str, pool: str, pieces: Sequence[PoolCarried], opened: PoolOp
     board.contacts = {contact.id: contact for piece in pieces for contact in deepcopy(piece.contacts)}
     board.finalities = {(queue, end): (queue, end, t) for piece in pieces for queue, end, t in piece.finalities}
     board.commands = dict.fromkeys(chain.from_iterable(piece.commands for piece in pieces))
+    board.parameters = pieces[0].parameters
+    board.chosen = {queue: (policy, given) for queue, policy, given in pieces[0].chosen}
+    board.hours = {hours.id: hours for piece in pieces for hours in piece.hours}
+    board.workflows = {workflow.id: workflow for piece in pieces for workflow in piece.workflows}
+    board.calendars = dict(chain.from_iterable(piece.calendars for piece in pieces))
+    board.origins = dict(chain.from_iterable(piece.origins for piece in pieces))
+    board.turns, board.share_clock = pieces[0].turns, pieces[0].share_clock
+    board.shares = dict(pieces[0].shares)
     _connect(board)
     if digest(board) != opened.state_digest:
         return None
@@ -53,13 +69,64 @@ def pack(board: Board) -> bytes:
     state = {
         "generation": board.generation,
         "policy": board.policy_name,
-        "queues": [asdict(queue) | {"definition": queue.definition.hex()} for _, queue in sorted(board.queues.items())],
-        "agents": [asdict(agent) for _, agent in sorted(board.agents.items())],
-        "contacts": [asdict(contact) for _, contact in sorted(board.contacts.items())],
+        "queues": [_queue(queue) for _, queue in sorted(board.queues.items())],
+        "agents": [_agent(agent) for _, agent in sorted(board.agents.items())],
+        "contacts": [_contact(contact) for _, contact in sorted(board.contacts.items())],
         "finalities": sorted(board.finalities.values()),
         "commands": list(board.commands),
+        **_said("parameters", board.parameters),
+        **_said("chosen", sorted(board.chosen.items())),
+        **_said("hours", [_defined(one) for _, one in sorted(board.hours.items())]),
+        **_said("workflows", [_defined(one) for _, one in sorted(board.workflows.items())]),
+        **_said("calendars", [(queue, asdict(one)) for queue, one in sorted(board.calendars.items())]),
+        **_said("origins", list(board.origins.items())),
+        **_said("turns", board.turns),
+        **_said("shares", sorted(board.shares.items())),
+        **_said("share_clock", board.share_clock),
     }
     return json.dumps(state, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _said(key: str, value: Any) -> dict[str, Any]:
+    """What came after the first logs is said only where it is something: their digests stand."""
+    return {key: value} if value else {}
+
+
+def _queue(queue: Queue) -> dict[str, Any]:
+    shown = asdict(queue)
+    first = {key: shown[key] for key in FIRST_OF_QUEUE} | {"definition": queue.definition.hex()}
+    return first | ({} if queue.definition else {key: value for key, value in shown.items() if value})
+
+
+def _defined(one: Hours | Workflow) -> dict[str, Any]:
+    return asdict(one) | {"definition": one.definition.hex()}
+
+
+def _agent(agent: Agent) -> dict[str, Any]:
+    shown = asdict(agent)
+    for key in ("rank", "ranks", "attributes", "turn"):
+        shown |= _said(key, shown.pop(key))
+    shown["capacity"] |= _said("interruptible", shown["capacity"].pop("interruptible"))
+    return shown
+
+
+def _contact(contact: Contact) -> dict[str, Any]:
+    """The first offer stands by itself, as when there could be no other; so does what every demand asks."""
+    shown, plain = asdict(replace(contact, plan=NO_PLAN)), Demand(contact.queue, contact.channel, contact.required)
+    for key in ("own_skills", "attributes", "origin_queue", "steps_done", "target"):
+        shown |= _said(key, shown.pop(key))
+    del shown["plan"]
+    shown |= _said("plan", _plan(contact.plan))
+    rings = list(shown.pop("rings").values())
+    shown |= asdict(contact.ring) | _said("rings", rings[1:])
+    shown |= {"required": shown.pop("demand")[2]} | ({} if contact.demand == plain else {"demand": contact.demand})
+    return shown
+
+
+@lru_cache(maxsize=1000)
+def _plan(plan: Plan) -> dict[str, Any]:
+    """Many contacts have one plan."""
+    return asdict(plan) if plan else {}
 
 
 def digest(board: Board) -> bytes:
@@ -69,27 +136,76 @@ def digest(board: Board) -> bytes:
 def _connect(board: Board) -> None:
     """What contacts and agents say of each other is carried once, with the contact."""
     for contact in board.contacts.values():
-        if contact.phase is Phase.OFFERED:
-            board.offers[contact.offer_id] = contact.id
-            board.agents[contact.agent].offers[contact.offer_id] = contact.channel
+        for ring in contact.rings.values() if contact.phase is Phase.OFFERED else ():
+            board.offers[ring.offer_id] = contact.id
+            board.agents[ring.agent].offers[ring.offer_id] = contact.channel
         for agent in contact.declined_by:
             board.agents[agent].declined[contact.id] = None
 
 
 def _pieces(board: Board, carry_id: str) -> Iterator[PoolCarried]:
-    """At least one piece; each says by which policy and in whose generation."""
+    """At least one piece; each says by which policies and in whose generation."""
     for agent in board.agents.values():
         agent.offers, agent.declined = {}, {}
-    parts = [
-        *({"queues": part} for part in _parts([q for _, q in sorted(board.queues.items())], QUEUES)),
-        *({"agents": part} for part in _parts([a for _, a in sorted(board.agents.items())], AGENTS)),
-        *({"contacts": part} for part in _parts([c for _, c in sorted(board.contacts.items())], CONTACTS)),
-        *({"finalities": part} for part in _parts(sorted(board.finalities.values()), FINALITIES)),
-        *({"commands": part} for part in _parts(list(board.commands), COMMANDS)),
-    ] or [{}]
-    for n, part in enumerate(parts, 1):
-        yield PoolCarried(carry_id, n, board.generation, board.policy_name, **part)  # type: ignore[arg-type]
+    whole = {
+        "generation": board.generation,
+        "policy": board.policy_name,
+        "parameters": board.parameters,
+        "chosen": tuple((queue, *how) for queue, how in sorted(board.chosen.items())),
+        "turns": board.turns,
+        "shares": tuple(sorted(board.shares.items())),
+        "share_clock": board.share_clock,
+    }
+    for n, part in enumerate([*_parts_of(board)] or [{}], 1):
+        yield PoolCarried(carry_id, n, **whole, **part)  # type: ignore[arg-type]
+
+
+def _parts_of(board: Board) -> Iterator[dict[str, Any]]:
+    """In the order in which they were carried first; what came later stands at the end."""
+    kinds: dict[str, tuple[Sequence[Any], int]] = {
+        "queues": (_by_id(board.queues), QUEUES),
+        "agents": (_by_id(board.agents), AGENTS),
+        "contacts": (_by_id(board.contacts), CONTACTS),
+        "finalities": (sorted(board.finalities.values()), FINALITIES),
+        "commands": (list(board.commands), COMMANDS),
+        "hours": (_by_id(board.hours), HOURS),
+        "workflows": (_by_id(board.workflows), WORKFLOWS),
+        "calendars": (sorted(board.calendars.items(), key=itemgetter(0)), FINALITIES),
+        "origins": (list(board.origins.items()), FINALITIES),
+    }
+    for kind, (items, size) in kinds.items():
+        for part in _parts(items, size):
+            yield {kind: part}
+
+
+def _by_id(items: Mapping[str, T]) -> list[T]:
+    return [one for _, one in sorted(items.items(), key=itemgetter(0))]
 
 
 def _parts(items: Sequence[T], size: int) -> Iterator[tuple[T, ...]]:
-    return (tuple(items[i : i + size]) for i in range(0, len(items), size))
+    """Pieces of ``size``, fewer where they are heavy."""
+    part: list[T] = []
+    heavy = 0
+    for one in items:
+        weight = _weight(one)
+        if part and heavy + weight > size:
+            yield tuple(part)
+            part, heavy = [], 0
+        part.append(one)
+        heavy += weight
+    if part:
+        yield tuple(part)
+
+
+def _weight(one: Any) -> int:
+    """How many plain ones it counts as: a plan or a definition may be large."""
+    if isinstance(one, Contact):
+        return 1 + 2 * len(one.plan.steps) + sum(1 + _long(aim.target) for aim in one.plan.aims)
+    if isinstance(one, Workflow):
+        return 1 + sum(map(_long, one.targets))
+    return 1 + len(one.definition) // 2500 if isinstance(one, Queue | Hours) else 1
+
+
+def _long(target: Target) -> int:
+    """Expressions may have 4 096 characters."""
+    return (len(target.expression) + len(target.skip_if)) // 400

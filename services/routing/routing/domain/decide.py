@@ -22,12 +22,10 @@ from routing.domain.events import (
     AgentReleased,
     CapacityReleased,
     CommandRefused,
-    ContactAssigned,
     ContactDequeued,
     ContactObserved,
     ContactWaiting,
     Event,
-    OfferAccepted,
     OfferDeclined,
     OfferExpired,
     OfferWithdrawn,
@@ -39,8 +37,8 @@ from routing.domain.events import (
     TimerKind,
     Withdrawal,
 )
-from routing.domain.matching import Turn, bring_together
-from routing.domain.members import Agent, Contact, leg_key, merged
+from routing.domain.matching import Turn, accept, bring_together, terms
+from routing.domain.members import Agent, Contact, Phase, leg_key, merged
 from routing.domain.policies import POLICIES
 from routing.domain.state import Board
 
@@ -94,24 +92,15 @@ def _answer(turn: Turn, order: AcceptOffer | DeclineOffer) -> None:
     contact = turn.board.offered(order.offer_id)
     if contact is None:
         _refuse(turn, order, "OFFER_NOT_OPEN")
-    elif contact.agent != order.agent:
+        return
+    ring = contact.rings[order.offer_id]
+    if ring.agent != order.agent:
         _refuse(turn, order, "NOT_YOUR_OFFER")
     elif isinstance(order, AcceptOffer):
-        accepted = OfferAccepted(*_terms(contact), offered_at=contact.offered_at, command_id=order.command_id)
-        turn.happen(accepted, _assignment(turn, contact))
+        bring_together(turn, agents=accept(turn, contact, ring, order.command_id))
     else:
-        turn.happen(OfferDeclined(*_terms(contact), command_id=order.command_id, reason=order.reason))
+        turn.happen(OfferDeclined(*terms(contact, ring), command_id=order.command_id, reason=order.reason))
         bring_together(turn, contacts=[contact.id], agents=[order.agent])
-
-
-def _terms(contact: Contact) -> tuple[str, str, int, str, str, str]:
-    """What every fact about an offer begins with."""
-    return contact.offer_id, contact.id, contact.leg, contact.queue, contact.agent, contact.team
-
-
-def _assignment(turn: Turn, contact: Contact) -> ContactAssigned:
-    policy = turn.board.policy_name
-    return ContactAssigned(*_terms(contact), contact.channel, contact.queued_at, turn.now, policy)
 
 
 def _refuse(turn: Turn, order: Order, reason: str) -> None:
@@ -126,8 +115,9 @@ def _elapsed(turn: Turn, timer: TimerElapsed) -> None:
             turn.happen(timer)
     elif contact := turn.board.offered(timer.offer_id):
         not_ready = turn.board.queue(contact.queue).not_ready_on_no_answer
-        agent = contact.agent
-        turn.happen(timer, OfferExpired(*_terms(contact), not_ready=not_ready))
+        ring = contact.rings[timer.offer_id]
+        agent = ring.agent
+        turn.happen(timer, OfferExpired(*terms(contact, ring), not_ready=not_ready))
         if not_ready:
             bring_together(turn, contacts=[*_withdraw(turn, turn.board.agents[agent]), contact.id])
         else:
@@ -194,11 +184,10 @@ def _ended(board: Board, contact: Contact, reason: str, at: int) -> Outcome:
 def _dequeue(
     turn: Turn, contact: Contact, outcome: Outcome, at: int, *, to_queue: str = "", after_announcement: bool = False
 ) -> None:
-    """The contact leaves its queue; an offer still open is withdrawn first and its agent may get another."""
-    ringing = contact.agent if contact.offer_id in turn.board.offers else ""
-    if ringing:
-        reason = Withdrawal.MOVED if outcome is Outcome.FLOWED_OUT else Withdrawal.CUSTOMER_LEFT
-        turn.happen(OfferWithdrawn(*_terms(contact), reason=reason))
+    """The contact leaves its queue; offers still open are withdrawn first and their agents may get another."""
+    reason = Withdrawal.MOVED if outcome is Outcome.FLOWED_OUT else Withdrawal.CUSTOMER_LEFT
+    ringing = list(contact.rings.values()) if contact.phase is Phase.OFFERED else []
+    turn.happen(*[OfferWithdrawn(*terms(contact, ring), reason=reason) for ring in ringing])
     left_at = max(at, contact.queued_at)
     turn.happen(
         ContactDequeued(
@@ -219,8 +208,7 @@ def _dequeue(
             after_announcement=after_announcement,
         )
     )
-    if ringing:
-        bring_together(turn, agents=[ringing])
+    bring_together(turn, agents=[ring.agent for ring in ringing])
 
 
 def _agent(turn: Turn, seen_now: AgentObserved) -> None:
@@ -239,9 +227,10 @@ def _agent(turn: Turn, seen_now: AgentObserved) -> None:
 
 def _withdraw(turn: Turn, agent: Agent) -> list[str]:
     """Take back all of the agent's offers; the contacts they were about."""
-    contacts = [turn.board.contacts[turn.board.offers[id]] for id in sorted(agent.offers)]
-    turn.happen(*[OfferWithdrawn(*_terms(contact), reason=Withdrawal.AGENT_LEFT) for contact in contacts])
-    return [contact.id for contact in contacts]
+    held = [(turn.board.contacts[turn.board.offers[id]], id) for id in sorted(agent.offers)]
+    left = [terms(contact, contact.rings[id]) for contact, id in held]
+    turn.happen(*[OfferWithdrawn(*one, reason=Withdrawal.AGENT_LEFT) for one in left])
+    return [contact.id for contact, _ in held]
 
 
 def _release_work(turn: Turn, agent: Agent, fact: seen.WorkEnded | seen.WrapUpEnded) -> None:

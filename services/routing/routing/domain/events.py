@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
-from routing.domain.members import Agent, Contact
-from routing.domain.observed import AgentFact, ContactFact, Skills
+from routing.domain import definitions, pool_facts
+from routing.domain.definitions import Action
+from routing.domain.observed import AgentFact, Attributes, ContactFact, Skills
 
 DEFAULT_POLICY = "longest-idle@1"
+
+# What concerns the pool as a whole stands in a file of its own and is known by the same names here.
+Queue = definitions.Queue
+Calendar = pool_facts.Calendar
+HoursDefined = pool_facts.HoursDefined
+PolicyChosen = pool_facts.PolicyChosen
+PoolCarried = pool_facts.PoolCarried
+PoolDayStarted = pool_facts.PoolDayStarted
+PoolOpened = pool_facts.PoolOpened
+PoolTaken = pool_facts.PoolTaken
+QueueDefined = pool_facts.QueueDefined
+WorkflowDefined = pool_facts.WorkflowDefined
 
 
 class Outcome(StrEnum):
@@ -30,26 +44,18 @@ class Withdrawal(StrEnum):
     CUSTOMER_LEFT = "customer_left"
     AGENT_LEFT = "agent_left"
     MOVED = "moved"
+    TAKEN = "taken"
 
 
 class TimerKind(StrEnum):
     OFFER = "offer"
+    RELAXATION = "relaxation"
+    OVERFLOW = "overflow"
+    MAX_WAIT = "max_wait"
+    PREFERRED_AGENT = "preferred_agent"
     FINALITY = "finality"
-
-
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """How one queue of the pool is served. ``definition`` is all of it, in bytes that only ``wire`` reads."""
-
-    id: str
-    open: bool = True
-    offer_timeout_ms: int = 20_000
-    threshold_ms: int = 20_000
-    short_abandon_ms: int = 0
-    credit_ms: int = 0
-    required_skills: Skills = ()
-    not_ready_on_no_answer: bool = True
-    definition: bytes = b""
+    HOURS = "hours"
+    TARGET = "target"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,56 +71,6 @@ class Explanation:
     winner: str
     score: str
     cause_version: int = field(default=0, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class PoolTaken:
-    owner: str
-    generation: int
-
-
-@dataclass(frozen=True, slots=True)
-class PoolDayStarted:
-    """A local day (``date`` as YYYY-MM-DD in ``time_zone``) begins; its carry follows."""
-
-    date: str
-    carry_id: str
-    time_zone: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class PoolCarried:
-    """The ``piece``-th part (from 1) of what the day begins with; ``finalities`` are (queue, interval end, T)."""
-
-    carry_id: str
-    piece: int
-    generation: int = 0
-    policy: str = ""
-    queues: tuple[Queue, ...] = ()
-    agents: tuple[Agent, ...] = ()
-    contacts: tuple[Contact, ...] = ()
-    finalities: tuple[tuple[str, int, int], ...] = ()
-    commands: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class PoolOpened:
-    date: str
-    carry_id: str
-    state_digest: bytes
-    pieces: int
-
-
-@dataclass(frozen=True, slots=True)
-class QueueDefined:
-    queue: Queue
-    command_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyChosen:
-    policy: str
-    command_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +94,20 @@ class AgentObserved:
 
 
 @dataclass(frozen=True, slots=True)
+class OverflowObserved:
+    """Another pool's contact is to come to ``to_queue``; ``origin_queue`` is the first of its story."""
+
+    source: str
+    version: int
+    contact: str
+    origin_queue: str
+    to_queue: str
+    inbox_offset: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ContactWaiting:
-    """``required_skills`` are the contact's and its queue's together."""
+    """``required_skills`` are the contact's and its queue's together, ``own_skills`` the contact's if those differ."""
 
     contact: str
     leg: int
@@ -151,6 +119,10 @@ class ContactWaiting:
     arrived_at: int
     required_skills: Skills = ()
     preferred_agent: str = ""
+    preferred_agent_ms: int = 0
+    own_skills: Skills = ()
+    attributes: Attributes = ()
+    origin_queue: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +151,7 @@ class OfferAccepted:
     team: str
     offered_at: int
     command_id: str = ""
+    automatic: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +205,89 @@ class ContactAssigned:
 
 
 @dataclass(frozen=True, slots=True)
+class ContactPulled:
+    """A supervisor gives a waiting contact to ``agent``; the offer follows."""
+
+    contact: str
+    leg: int
+    queue: str
+    agent: str
+    team: str
+    command_id: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SkillsRelaxed:
+    """``required_skills`` is what is still asked; ``ring`` counts from 1."""
+
+    contact: str
+    leg: int
+    queue: str
+    required_skills: Skills
+    ring: int
+    policy: str
+    explanation: Explanation
+
+
+@dataclass(frozen=True, slots=True)
+class TargetReached:
+    """Agents of ``to_queue`` are looked at from now on, by all that stands here; ``target`` counts from 1."""
+
+    contact: str
+    leg: int
+    queue: str
+    target: int
+    to_queue: str
+    priority: int
+    required_skills: Skills
+    expression: str
+    order_by: str
+    policy: str
+    explanation: Explanation
+
+
+@dataclass(frozen=True, slots=True)
+class PriorityRaised:
+    """``command_id`` and ``reason`` when a person did it."""
+
+    contact: str
+    leg: int
+    queue: str
+    priority: int
+    credit_ms: int
+    policy: str
+    explanation: Explanation
+    command_id: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ContactOverflowed:
+    """By ``rule``, or by a person (``command_id``, ``reason``). It stays in its queue for ``action`` group only."""
+
+    contact: str
+    leg: int
+    queue: str
+    from_pool: str
+    action: Action
+    rule: str
+    channel: str
+    priority: int
+    credit_ms: int
+    queued_at: int
+    arrived_at: int
+    origin_queue: str
+    policy: str
+    explanation: Explanation
+    to_queue: str = ""
+    to_pool: str = ""
+    to_team: str = ""
+    command_id: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ContactDequeued:
     """``agent``, ``offer_id`` and the times of the offer stand when it was answered; times not known are 0."""
 
@@ -250,6 +306,8 @@ class ContactDequeued:
     accepted_at: int = 0
     to_queue: str = ""
     after_announcement: bool = False
+    rule: str = ""
+    origin_queue: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,17 +329,24 @@ class AgentReleased:
 
 @dataclass(frozen=True, slots=True)
 class CommandRefused:
-    """``command`` and ``offer_id`` say what was asked, so that a replay can ask again."""
+    """``command`` and ``offer_id`` say what was asked; ``request`` is the whole order, to be asked again."""
 
     command_id: str
     reason: str
     command: str = ""
     offer_id: str = ""
+    contact: str = ""
+    request: Any = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class TimerElapsed:
-    """An offer's deadline, or a queue's quarter hour whose verdicts can no longer change (T after its end)."""
+    """A moment that was waited for.
+
+    ``offer``: an offer's deadline; ``finality``: a queue's quarter hour whose verdicts can no longer change (T after
+    its end); ``hours``: the queue is ``open`` or not from now on, and its T is ``threshold_ms`` (0: its own); the
+    others: the ``step`` (from 1) of a waiting contact's plan.
+    """
 
     kind: TimerKind
     due_at: int
@@ -289,18 +354,26 @@ class TimerElapsed:
     queue: str = ""
     interval_end: int = 0
     threshold_ms: int = 0
+    contact: str = ""
+    leg: int = 0
+    rule: str = ""
+    open: bool = False
+    step: int = 0
 
 
-Observed = ContactObserved | AgentObserved
+Observed = ContactObserved | AgentObserved | OverflowObserved
 Event = (
     PoolTaken
     | PoolDayStarted
     | PoolCarried
     | PoolOpened
     | QueueDefined
+    | HoursDefined
+    | WorkflowDefined
     | PolicyChosen
     | ContactObserved
     | AgentObserved
+    | OverflowObserved
     | ContactWaiting
     | ContactOffered
     | OfferAccepted
@@ -308,6 +381,11 @@ Event = (
     | OfferExpired
     | OfferWithdrawn
     | ContactAssigned
+    | ContactPulled
+    | SkillsRelaxed
+    | TargetReached
+    | PriorityRaised
+    | ContactOverflowed
     | ContactDequeued
     | CapacityReleased
     | AgentReleased

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import assert_never
 
 from routing.domain import observed as seen
@@ -28,7 +29,8 @@ from routing.domain.events import (
     QueueDefined,
     TimerElapsed,
 )
-from routing.domain.members import Agent, Contact, Phase, Work, leg_key
+from routing.domain.members import Agent, Contact, Demand, Phase, Ring, Work, leg_key
+from routing.domain.policies.round_robin import round_robin_1
 from routing.domain.state import COMMANDS_KEPT, Board, quarter_end
 
 
@@ -61,7 +63,8 @@ def evolve(board: Board, event: Event, at: int) -> Board:
             _released(board, event, at)
         case AgentReleased(agent):
             _forgive(board, board.agents[agent])
-            board.lines.forget(board.agents.pop(agent))
+            board.lines.forget(board.agents[agent])
+            del board.agents[agent]
         case _:
             _about_the_pool(board, event)
     return board
@@ -87,7 +90,7 @@ def _about_the_pool(
             pass  # they say what this board already holds; a fold that starts here reads them (carry.py)
         case QueueDefined(queue, command_id):
             _remember(board, command_id)
-            board.queues[queue.id] = queue
+            board.define(queue)
         case PolicyChosen(policy, command_id):
             _remember(board, command_id)
             board.policy_name = policy
@@ -128,11 +131,11 @@ def _waiting(board: Board, event: ContactWaiting) -> None:
         credit_ms=event.credit_ms,
         queued_at=event.queued_at,
         arrived_at=event.arrived_at,
-        required=event.required_skills,
+        demand=Demand(event.queue, event.channel, event.required_skills),
         preferred_agent=event.preferred_agent,
     )
     board.contacts[contact.id] = contact
-    board.lines.wait(contact, board.agents.values())
+    board.wait(contact)
     end = quarter_end(event.queued_at)
     board.finalities.setdefault((event.queue, end), (event.queue, end, board.queue(event.queue).threshold_ms))
 
@@ -140,29 +143,41 @@ def _waiting(board: Board, event: ContactWaiting) -> None:
 def _offered(board: Board, event: ContactOffered, at: int) -> None:
     contact, agent = board.contacts[event.contact], board.agents[event.agent]
     board.lines.stop_waiting(contact)
-    contact.phase, contact.offer_id, contact.attempts = Phase.OFFERED, event.offer_id, event.attempt
-    contact.agent, contact.team = event.agent, event.team
-    contact.offered_at, contact.expires_at = at, event.expires_at
+    contact.phase, contact.attempts = Phase.OFFERED, event.attempt
+    contact.rings[event.offer_id] = Ring(event.offer_id, event.agent, event.team, at, event.expires_at)
     board.offers[event.offer_id] = event.contact
     agent.offers[event.offer_id] = event.channel
+    _count_turns(board, event, agent)
     board.lines.update(agent)
 
 
+def _count_turns(board: Board, event: ContactOffered, agent: Agent) -> None:
+    """Rotation counts its own offers; a queue's share a contact once, however often it is offered."""
+    if event.policy.partition("+")[0] == round_robin_1.name:
+        board.turns += 1
+        agent.turn = board.turns
+    if board.weighted and event.attempt == 1:
+        board.take_share(board.share_of(event.queue))
+
+
 def _let_go(board: Board, event: OfferDeclined | OfferExpired) -> None:
+    contact = board.contacts[event.contact]
     board.agents[event.agent].declined[event.contact] = None
-    board.contacts[event.contact].declined_by[event.agent] = None
+    contact.declined_by[event.agent] = None
+    if contact.demand.agent == event.agent:  # it was kept for this agent, who does not want it
+        contact.demand = contact.demand._replace(agent="")
     _wait_again(board, event.offer_id)
 
 
 def _wait_again(board: Board, offer_id: str) -> None:
-    """The offer is over and the contact waits again, at the head: it has had an attempt."""
+    """The offer is over; with the last one the contact waits again, at the head: it has had an attempt."""
     contact = board.contacts[board.offers.pop(offer_id)]
-    agent = board.agents[contact.agent]
+    agent = board.agents[contact.rings.pop(offer_id).agent]
     del agent.offers[offer_id]
     board.lines.update(agent)
-    contact.phase, contact.offer_id, contact.agent, contact.team = Phase.WAITING, "", "", ""
-    contact.offered_at = contact.expires_at = 0
-    board.lines.wait(contact, board.agents.values())
+    if not contact.rings:
+        contact.phase = Phase.WAITING
+        board.wait(contact)
 
 
 def _assigned(board: Board, event: ContactAssigned, at: int) -> None:
@@ -171,7 +186,8 @@ def _assigned(board: Board, event: ContactAssigned, at: int) -> None:
     del agent.offers[event.offer_id]
     agent.work[leg_key(event.contact, event.leg)] = Work(event.contact, event.leg, event.queue, event.channel)
     agent.idle_since = at
-    contact.phase, contact.assigned_at, contact.expires_at = Phase.ASSIGNED, event.accepted_at, 0
+    contact.phase, contact.assigned_at = Phase.ASSIGNED, event.accepted_at
+    contact.rings = {event.offer_id: replace(contact.rings[event.offer_id], expires_at=0)}
     board.lines.update(agent)
 
 
@@ -217,6 +233,7 @@ def _joined(board: Board, fact: seen.JoinedPool, at: int) -> None:
     agent.team, agent.skills, agent.capacity = fact.team, dict(fact.skills), fact.capacity
     agent.queues, agent.leaving, agent.to_pool = fact.queues, False, ""
     agent.checked_in, agent.ready = fact.checked_in, fact.ready
+    agent.rank, agent.ranks, agent.attributes = fact.rank, dict(fact.ranks), fact.attributes
 
 
 def _change(agent: Agent, fact: seen.AgentFact, at: int) -> bool:
@@ -227,8 +244,13 @@ def _change(agent: Agent, fact: seen.AgentFact, at: int) -> bool:
         case seen.SkillsAssigned(skills=skills):
             agent.skills = dict(skills)
             return True
+        case seen.AgentRegistered():
+            agent.queues, agent.rank = fact.queues, fact.rank
+            agent.ranks, agent.attributes = dict(fact.ranks), fact.attributes
+            return True
         case seen.TeamAssigned(team=team):
             agent.team = team
+            return True
         case seen.CapacitySet(capacity=capacity):
             agent.capacity = capacity
         case seen.WrapUpStarted(contact=contact, leg=leg):

@@ -1,108 +1,227 @@
-"""The board's index: contacts that wait alike stand in one line, and each line knows who is free for it."""
+"""The board's index: contacts that ask alike wait in one line, and each line knows who of its agents is free.
+
+Queues whose contacts ask the same share a line, so an agent stands in as many lines as there are demands it can meet,
+however many queues there are; a change of it only marks them, and a line that is asked looks again at whom was marked.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from routing.domain.members import Agent, Contact, lacks, refusal
-from routing.domain.observed import Skills
+from routing.domain.expressions import Expressions, holds_of
+from routing.domain.members import Agent, Contact, Demand, refusal
+from routing.domain.observed import Attributes
 from routing.domain.policies import Policy
-from routing.domain.ranked import Key, Ranked
+from routing.domain.ranked import Ranked
+from routing.domain.settings import Setting, policy_of
 
-LineKey = tuple[str, str, Skills]
-MAX_LINES = 512
+MEMBERS_KEPT = 1_000_000
+NOT_LOOKED_AT = "NOT_LOOKED_AT"
+
+Place = tuple[str, str]
+"""Where a line looks for its agents, such as ("skill", "billing"): an agent's places lead to all it may serve."""
 
 
-@dataclass(slots=True)
+class LineKey(NamedTuple):
+    """One kind of agents that meet a demand: without ``queue`` those who serve every queue, with it those who name it,
+    with a group those of that team who do not serve the queue anyway. Nobody is of two kinds."""
+
+    demand: Demand
+    setting: Setting
+
+
+@dataclass(slots=True, eq=False)
 class Line:
-    """Who waits for the same (queue, channel, skills), who of the qualified is free, and why the others are not."""
+    """Who waits for the same, who of the qualified is free, and why the others are not.
 
-    waiting: Ranked = field(default_factory=Ranked)
+    Contacts wait by share: those of queues with a weight by queue, all others together under "". ``stale`` are the
+    members that changed since they were last looked at.
+    """
+
+    demand: Demand
+    policy: Policy
+    waiting: dict[str, Ranked] = field(default_factory=dict)
+    members: dict[str, str] = field(default_factory=dict)
     free: Ranked = field(default_factory=Ranked)
-    why_not: dict[str, str] = field(default_factory=dict)
     refused: Counter[str] = field(default_factory=Counter)
+    stale: dict[str, None] = field(default_factory=dict)
 
 
 class Lines:
-    """All lines of a board. Building one looks at every agent, once; after that a change costs O(lines * log n)."""
+    """All lines of a board, whose ``agents`` are read only. An index is a cache: it may be built anew at any time."""
 
-    def __init__(self, policy: Policy) -> None:
-        self.policy = policy
-        self._lines: dict[LineKey, Line] = {}
-        self._serves: dict[str, list[LineKey]] = {}
+    def __init__(self, agents: Mapping[str, Agent], expressions: Expressions) -> None:
+        self._agents = agents
+        self._expressions = expressions
+        self._lines: dict[tuple[Demand, Setting], list[Line]] = {}
+        self._filed: dict[Place, dict[LineKey, Line]] = {}
+        self._found_at: dict[Place, dict[str, None]] = {}
+        self._places: dict[str, list[Place]] = {}
+        self._serves: dict[str, list[Line]] = {}
+        self._reasons: dict[str, dict[str, str]] = {}
+        self._waits: dict[str, tuple[str, list[Line]]] = {}
+        self._holds: dict[str, dict[tuple[str, Attributes], bool]] = {}
+        self._members = 0
+        for agent in agents.values():
+            self.requalify(agent)
 
-    def line(self, contact: Contact, agents: Iterable[Agent]) -> Line:
-        key = (contact.queue, contact.channel, contact.required)
-        return self._lines.get(key) or self._open(key, agents)
+    # contacts
 
-    def served_by(self, agent: Agent) -> Iterator[Line]:
-        """The lines that ``agent`` is free for."""
-        for key in self._serves.get(agent.id, ()):
-            if agent.id in self._lines[key].free:
-                yield self._lines[key]
+    def of(self, contact: Contact, setting: Setting) -> list[Line]:
+        """The lines in which ``contact`` waits or would, each up to date."""
+        lines = self._waits[contact.id][1] if contact.id in self._waits else self._open(contact.demand, setting)
+        for line in lines:
+            self._look_again(line)
+        return lines
 
-    def wait(self, contact: Contact, agents: Iterable[Agent]) -> None:
-        self.line(contact, agents).waiting.put(contact.id, self.policy.order(contact))
+    def wait(self, contact: Contact, setting: Setting, share: str = "") -> None:
+        lines = self._open(contact.demand, setting)
+        self._waits[contact.id] = share, lines
+        for line in lines:
+            line.waiting.setdefault(share, Ranked()).put(contact.id, line.policy.order(contact))
 
     def stop_waiting(self, contact: Contact) -> None:
-        line = self._lines.get((contact.queue, contact.channel, contact.required))
-        if line:
-            line.waiting.drop(contact.id)
+        share, lines = self._waits.pop(contact.id, ("", []))
+        for line in lines:
+            line.waiting[share].drop(contact.id)
+            if not line.waiting[share]:
+                del line.waiting[share]
+
+    # agents
+
+    def served_by(self, agent: Agent) -> Iterator[Line]:
+        """The lines with contacts that ``agent`` is free for."""
+        for line in self._serves.get(agent.id, ()):
+            if line.waiting and not self._reason(agent, line.demand.channel):
+                yield line
 
     def requalify(self, agent: Agent) -> None:
-        """After a change of skills or queues."""
+        """After a change of what it may serve."""
         self.forget(agent)
-        self._serves[agent.id] = [key for key in self._lines if not lacks(agent, key[0], key[2])]
-        self.update(agent)
+        self._serves[agent.id] = []
+        self._places[agent.id] = places = _places(agent)
+        for place in places:
+            self._found_at.setdefault(place, {})[agent.id] = None
+            for line in self._filed.get(place, {}).values():
+                self._enlist(agent, line)
 
     def update(self, agent: Agent) -> None:
         """After any other change of ``agent``."""
-        rank = self.policy.rank(agent)
-        reasons: dict[str, str] = {}
-        for key in self._serves.get(agent.id, ()):
-            channel = key[1]
-            if channel not in reasons:
-                reasons[channel] = refusal(agent, channel)
-            _stand(self._lines[key], agent.id, reasons[channel], rank)
+        self._reasons.pop(agent.id, None)
+        for line in self._serves.get(agent.id, ()):
+            line.stale[agent.id] = None
 
     def forget(self, agent: Agent) -> None:
-        for key in self._serves.pop(agent.id, ()):
-            line = self._lines[key]
-            _count(line, line.why_not.pop(agent.id, ""), "")
+        self._reasons.pop(agent.id, None)
+        self._holds.pop(agent.id, None)
+        for place in self._places.pop(agent.id, ()):
+            del self._found_at[place][agent.id]
+        for line in self._serves.pop(agent.id, ()):
+            line.refused[line.members.pop(agent.id)] -= 1
+            line.stale.pop(agent.id, None)
             line.free.drop(agent.id)
+            self._members -= 1
 
-    def _open(self, key: LineKey, agents: Iterable[Agent]) -> Line:
-        if len(self._lines) >= MAX_LINES:
-            self._close_idle_lines()
-        line = self._lines[key] = Line()
-        for agent in agents:
-            if not lacks(agent, key[0], key[2]):
-                self._serves.setdefault(agent.id, []).append(key)
-                _stand(line, agent.id, refusal(agent, key[1]), self.policy.rank(agent))
-        return line
+    # inside
+
+    def _open(self, demand: Demand, setting: Setting) -> list[Line]:
+        lines = self._lines.get((demand, setting))
+        if lines is None:
+            if self._members >= MEMBERS_KEPT:
+                self._close_idle_lines()
+            lines = self._lines[demand, setting] = [self._line(LineKey(kind, setting)) for kind in _kinds(demand)]
+        return lines
+
+    def _line(self, key: LineKey) -> Line:
+        place = _place(key.demand)
+        filed = self._filed.setdefault(place, {})
+        if key not in filed:
+            filed[key] = line = Line(key.demand, policy_of(key.setting))
+            for id in self._found_at.get(place, ()):
+                self._enlist(self._agents[id], line)
+        return filed[key]
+
+    def _enlist(self, agent: Agent, line: Line) -> None:
+        if not _meets(agent, line.demand) or not self._targeted(agent, line.demand):
+            return
+        self._serves[agent.id].append(line)
+        line.members[agent.id] = NOT_LOOKED_AT
+        line.refused[NOT_LOOKED_AT] += 1
+        line.stale[agent.id] = None
+        self._members += 1
+
+    def _targeted(self, agent: Agent, demand: Demand) -> bool:
+        """The expression is evaluated once for an agent, whatever lines ask it, until the agent changes."""
+        if not demand.expression:
+            return True
+        asked, known = (demand.expression, demand.given), self._holds.setdefault(agent.id, {})
+        if asked not in known:
+            known[asked] = holds_of(self._expressions, demand.expression, agent, demand.given)
+        return known[asked]
+
+    def _look_again(self, line: Line) -> None:
+        for id in line.stale:
+            agent, before = self._agents[id], line.members[id]
+            reason = self._reason(agent, line.demand.channel)
+            if reason != before:
+                line.members[id] = reason
+                line.refused[before] -= 1
+                line.refused[reason] += 1
+            if not reason:
+                line.free.put(id, line.policy.rank(agent, line.demand))
+            elif not before:
+                line.free.drop(id)
+        line.stale.clear()
+
+    def _reason(self, agent: Agent, channel: str) -> str:
+        reasons = self._reasons.setdefault(agent.id, {})
+        if channel not in reasons:
+            reasons[channel] = refusal(agent, channel)
+        return reasons[channel]
 
     def _close_idle_lines(self) -> None:
-        """An index is a cache: what nobody waits in is rebuilt when somebody does."""
-        self._lines = {key: line for key, line in self._lines.items() if len(line.waiting)}
-        self._serves = {agent: [k for k in keys if k in self._lines] for agent, keys in self._serves.items()}
+        """What nobody waits in is built anew when somebody does."""
+        busy = {id(line) for _, lines in self._waits.values() for line in lines}
+        self._lines = {k: lines for k, lines in self._lines.items() if all(id(line) in busy for line in lines)}
+        for filed in self._filed.values():
+            for key in [key for key, line in filed.items() if id(line) not in busy]:
+                self._members -= len(filed.pop(key).members)
+        self._serves = {agent: [one for one in lines if id(one) in busy] for agent, lines in self._serves.items()}
 
 
-def _stand(line: Line, agent_id: str, reason: str, rank: Key) -> None:
-    """Put the agent among the free, or among those refused for ``reason``."""
-    before = line.why_not.get(agent_id, "")
-    if reason and reason == before:
-        return
-    _count(line, before, reason)
-    line.why_not[agent_id] = reason
-    if reason:
-        line.free.drop(agent_id)
+def _kinds(demand: Demand) -> list[Demand]:
+    """The demand once for each kind of agents that meet it: who serve every queue, who name it, and further teams."""
+    own = demand._replace(groups=())
+    return [own._replace(queue=""), own, *(own._replace(groups=(team,)) for team in demand.groups)]
+
+
+def _place(demand: Demand) -> Place:
+    if demand.agent:
+        return "agent", demand.agent
+    if demand.groups:
+        return "team", demand.groups[0]
+    if demand.queue:
+        return "queue", demand.queue
+    return ("skill", demand.skills[0][0]) if demand.skills else ("every", "")
+
+
+def _places(agent: Agent) -> list[Place]:
+    """Where the lines are that it may serve; each such line has exactly one of these places."""
+    own = [("agent", agent.id), ("team", agent.team)]
+    if agent.queues:
+        return [*own, *(("queue", queue) for queue in agent.queues)]
+    return [*own, ("every", ""), *(("skill", skill) for skill in agent.skills)]
+
+
+def _meets(agent: Agent, demand: Demand) -> bool:
+    """Whether it is of this kind and has the skills."""
+    if demand.agent and demand.agent != agent.id:
+        return False
+    if demand.groups:
+        of_kind = agent.team in demand.groups and bool(agent.queues) and demand.queue not in agent.queues
     else:
-        line.free.put(agent_id, rank)
-
-
-def _count(line: Line, before: str, after: str) -> None:
-    if before != after:
-        line.refused[before] -= 1
-        line.refused[after] += 1
+        of_kind = demand.queue in agent.queues if demand.queue else not agent.queues
+    return of_kind and all(agent.skills.get(skill, 0) >= level for skill, level in demand.skills)

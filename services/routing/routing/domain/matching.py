@@ -1,19 +1,32 @@
-"""Contacts and agents brought together by the pool's policy, and the words that explain it."""
+"""Contacts and agents brought together by the policy of each queue, and the words that explain it."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from heapq import merge
 
-from routing.domain.events import ContactOffered, Event, Explanation
+from routing.domain.events import (
+    ContactAssigned,
+    ContactOffered,
+    Event,
+    Explanation,
+    OfferAccepted,
+    OfferWithdrawn,
+    Withdrawal,
+)
 from routing.domain.evolve import evolve
 from routing.domain.lines import Line
-from routing.domain.members import Agent, Contact, Phase
+from routing.domain.members import Agent, Contact, Phase, Ring
+from routing.domain.ranked import Key
 from routing.domain.state import Board
 
 # Offers are ours alone, so their ids need only be the same whenever the same offer is decided again.
 OFFERS = uuid.UUID("3d0f6f0a-94a2-5c55-9d1c-7f5b8f6f2c11")
+
+Head = tuple[Key, str, str]
+"""(key, id, share) of the contact that is first in one share of one line."""
 
 
 @dataclass(slots=True)
@@ -32,81 +45,159 @@ class Turn:
 
 def bring_together(turn: Turn, contacts: Sequence[str] = (), agents: Sequence[str] = ()) -> None:
     """Offer what can be offered, now that ``contacts`` wait (again) and ``agents`` may be free (again)."""
-    order = turn.board.policy.order
-    waiting = [c for id in contacts if (c := turn.board.contacts.get(id)) and c.phase is Phase.WAITING]
-    for contact in sorted(waiting, key=lambda c: (order(c), c.id)):
-        if agent := agent_for(turn.board, contact):
-            offer(turn, contact, agent)
+    board = turn.board
+    open_ones = [c for id in contacts if (c := board.contacts.get(id)) and c.phase is not Phase.ASSIGNED]
+    for contact in sorted(open_ones, key=lambda c: _place(board, c)):
+        ring(turn, contact)
     for id in agents:
-        while (agent := turn.board.agents.get(id)) and (next_contact := contact_for(turn.board, agent)):
+        while (agent := board.agents.get(id)) and (next_contact := contact_for(board, agent)):
             offer(turn, next_contact, agent)
+            ring(turn, next_contact)
+
+
+def ring(turn: Turn, contact: Contact) -> None:
+    """Offer ``contact`` until as many agents are rung at once as its queue wants, or nobody else is free."""
+    wanted = max(turn.board.queue(contact.queue).ring_agents, 1)
+    while contact.phase is not Phase.ASSIGNED and len(contact.rings) < wanted:
+        agent = agent_for(turn.board, contact)
+        if agent is None:
+            return
+        offer(turn, contact, agent)
 
 
 def agent_for(board: Board, contact: Contact) -> Agent | None:
     """The free agent who comes first for ``contact``: the preferred one, else by the policy's rank."""
-    free = board.lines.line(contact, board.agents.values()).free
-    if contact.preferred_agent in free and contact.preferred_agent not in contact.declined_by:
-        return board.agents[contact.preferred_agent]
-    return next((board.agents[id] for id in free if id not in contact.declined_by), None)
+    first = next(_in_order(board.lines.of(contact, board.setting(contact)), contact), None)
+    return None if first is None else board.agents[first]
 
 
 def contact_for(board: Board, agent: Agent) -> Contact | None:
     """The contact that comes first for ``agent`` among the heads of all lines it is free for."""
-    heads = [c for line in board.lines.served_by(agent) if (c := _head(board, line, agent))]
-    return min(heads, key=lambda c: (board.policy.order(c), c.id), default=None)
+    heads = [head for line in board.lines.served_by(agent) for head in _heads(board, line, agent)]
+    if not heads:
+        return None
+    first = min(heads, key=lambda head: _by_share(board, head)) if board.weighted else min(heads)
+    return board.contacts[first[1]]
 
 
-def _head(board: Board, line: Line, agent: Agent) -> Contact | None:
-    waiting = (board.contacts[id] for id in line.waiting)
-    return next((contact for contact in waiting if agent.id not in contact.declined_by), None)
+def _heads(board: Board, line: Line, agent: Agent) -> Iterator[Head]:
+    """The first contact of each share that ``agent`` has not let go."""
+    for share, waiting in line.waiting.items():
+        for id in waiting:
+            if agent.id not in board.contacts[id].declined_by:
+                yield waiting.key(id), id, share
+                break
+
+
+def _by_share(board: Board, head: Head) -> tuple[int, int, Head]:
+    """After those who came back from an offer, whose queue has had the least of its share."""
+    key, _, share = head
+    return key[0], board.share_at(share), head
+
+
+def _place(board: Board, contact: Contact) -> tuple[Key, str]:
+    return board.policy_for(contact).order(contact), contact.id
+
+
+def _in_order(lines: Sequence[Line], contact: Contact) -> Iterator[str]:
+    """Free agents as ``contact`` would get them, without those who let it go or are rung already."""
+    passed = _passed(contact)
+    preferred = contact.preferred_agent
+    if preferred and preferred not in passed and any(preferred in line.free for line in lines):
+        passed = {*passed, preferred}
+        yield preferred
+    for _, id in merge(*(line.free.entries() for line in lines)):
+        if id not in passed:
+            yield id
+
+
+def _passed(contact: Contact) -> set[str]:
+    return {*contact.declined_by, *(one.agent for one in contact.rings.values())}
 
 
 def offer(turn: Turn, contact: Contact, agent: Agent) -> None:
+    """Ring ``agent``; where the queue says so it has accepted at once."""
     board, attempt = turn.board, contact.attempts + 1
+    queue = board.queue(contact.queue)
     parts = (board.tenant, board.pool, contact.id, contact.leg, contact.queue, contact.queued_at, attempt)
-    turn.happen(
-        ContactOffered(
-            offer_id=uuid.uuid5(OFFERS, "|".join(map(str, parts))).hex,
-            contact=contact.id,
-            leg=contact.leg,
-            queue=contact.queue,
-            agent=agent.id,
-            team=agent.team,
-            channel=contact.channel,
-            attempt=attempt,
-            queued_at=contact.queued_at,
-            expires_at=turn.now + board.queue(contact.queue).offer_timeout_ms,
-            policy=board.policy_name,
-            explanation=explain(turn, contact, agent),
-        )
+    made = ContactOffered(
+        offer_id=uuid.uuid5(OFFERS, "|".join(map(str, parts))).hex,
+        contact=contact.id,
+        leg=contact.leg,
+        queue=contact.queue,
+        agent=agent.id,
+        team=agent.team,
+        channel=contact.channel,
+        attempt=attempt,
+        queued_at=contact.queued_at,
+        expires_at=turn.now + queue.offer_timeout_ms,
+        policy=policy_name(board, contact),
+        explanation=explain(turn, contact, agent),
     )
+    turn.happen(made)
+    if queue.auto_accept:
+        accept(turn, contact, contact.rings[made.offer_id], automatic=True)
+
+
+def accept(turn: Turn, contact: Contact, ring: Ring, command_id: str = "", *, automatic: bool = False) -> list[str]:
+    """The contact is this agent's; the others that rang are told so in the same turn (RT-2). Who was freed by that."""
+    others = [one for one in contact.rings.values() if one is not ring]
+    accepted = OfferAccepted(*terms(contact, ring), ring.offered_at, command_id, automatic)
+    assigned = ContactAssigned(
+        *terms(contact, ring), contact.channel, contact.queued_at, turn.now, policy_name(turn.board, contact)
+    )
+    taken = [OfferWithdrawn(*terms(contact, one), reason=Withdrawal.TAKEN) for one in others]
+    turn.happen(accepted, *taken, assigned)
+    return [one.agent for one in others]
+
+
+def terms(contact: Contact, ring: Ring) -> tuple[str, str, int, str, str, str]:
+    """What every fact about an offer begins with."""
+    return ring.offer_id, contact.id, contact.leg, contact.queue, ring.agent, ring.team
+
+
+def policy_name(board: Board, contact: Contact) -> str:
+    """With the engine's version where an expression had a say: another engine may decide otherwise."""
+    name = board.policy_for(contact).name
+    return f"{name}+{board.expressions.engine}" if contact.demand.expression else name
 
 
 def explain(turn: Turn, contact: Contact, winner: Agent) -> Explanation:
     """Counts by class, kept by the index: the full list is recomputed by replay, never stored (RT-10)."""
     board = turn.board
-    line = board.lines.line(contact, board.agents.values())
-    refused = {reason: count for reason, count in line.refused.items() if reason and count > 0}
-    unfit = len(board.agents) - len(line.why_not)
-    if unfit:
-        refused["NOT_QUALIFIED"] = unfit
-    turned_down = sum(id in line.free for id in contact.declined_by)
-    if turned_down:
-        refused["DECLINED"] = turned_down
+    lines = board.lines.of(contact, board.setting(contact))
+    line = next(line for line in lines if winner.id in line.members)
     return Explanation(
         considered=len(board.agents),
-        refused=tuple(sorted(refused.items())),
-        tie_break=_tie_break(board, line, contact, winner),
+        refused=tuple(sorted(_refused(board, contact, lines).items())),
+        tie_break=_tie_break(lines, line, contact, winner),
         winner=winner.id,
-        score=board.policy.score(winner, turn.now),
+        score=line.policy.score(winner, line.demand, turn.now),
     )
 
 
-def _tie_break(board: Board, line: Line, contact: Contact, winner: Agent) -> str:
+def _refused(board: Board, contact: Contact, lines: Sequence[Line]) -> dict[str, int]:
+    refused: dict[str, int] = {}
+    for line in lines:
+        for reason, count in line.refused.items():
+            if reason and count:
+                refused[reason] = refused.get(reason, 0) + count
+    unfit = len(board.agents) - sum(len(line.members) for line in lines)
+    if unfit:
+        refused["NOT_PREFERRED" if contact.demand.agent else "NOT_QUALIFIED"] = unfit
+    for reason, agents in (("DECLINED", contact.declined_by), ("RINGING", [r.agent for r in contact.rings.values()])):
+        passed = sum(id in line.free for id in agents for line in lines)
+        if passed:
+            refused[reason] = passed
+    return refused
+
+
+def _tie_break(lines: Sequence[Line], line: Line, contact: Contact, winner: Agent) -> str:
+    """By what the winner comes before the next."""
     if winner.id == contact.preferred_agent:
         return "preferred_agent"
-    other = next((id for id in line.free if id != winner.id and id not in contact.declined_by), None)
+    other = next((id for id in _in_order(lines, contact) if id != winner.id), None)
     if other is None:
         return ""
-    same = line.free.key(other) == line.free.key(winner.id)
-    return "agent_id" if same else board.policy.tie_break
+    key = next(one.free.key(other) for one in lines if other in one.free)
+    return "agent_id" if key == line.free.key(winner.id) else line.policy.tie_break

@@ -6,10 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from routing.domain.observed import Capacity, Skills
-
-Attributes = tuple[tuple[str, str], ...]
-"""(key, value) pairs, sorted by key."""
+from routing.domain.observed import Attributes, Capacity, Skills
+from routing.domain.plans import NO_PLAN, Plan
 
 
 class Phase(StrEnum):
@@ -63,7 +61,8 @@ class Agent:
     """``offers`` (by offer id, to its channel) and ``work`` (by leg key) take places.
 
     ``declined`` are the waiting contacts that it let go since it last became ready: it is not offered them again before
-    (their ``declined_by`` say the same).
+    (their ``declined_by`` say the same). Empty ``queues``: every queue; ``ranks`` (greater is first) are by queue, for
+    the others ``rank`` counts. ``turn`` numbers the last offer that rotation made to it.
     """
 
     id: str
@@ -72,11 +71,15 @@ class Agent:
     skills: dict[str, int] = field(default_factory=dict)
     capacity: Capacity = field(default_factory=Capacity)
     queues: tuple[str, ...] = ()
+    rank: int = 0
+    ranks: dict[str, int] = field(default_factory=dict)
+    attributes: Attributes = ()
     checked_in: bool = False
     ready: bool = False
     leaving: bool = False
     to_pool: str = ""
     idle_since: int = 0
+    turn: int = 0
     offers: dict[str, str] = field(default_factory=dict)
     work: dict[str, Work] = field(default_factory=dict)
     declined: dict[str, None] = field(default_factory=dict)
@@ -86,10 +89,32 @@ class Agent:
         """The channel of each place taken: an offer holds one, so that accepting it can never exceed the capacity."""
         return [*self.offers.values(), *(work.channel for work in self.work.values())]
 
+    def rank_in(self, queue: str) -> int:
+        return self.ranks.get(queue, self.rank)
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """An offer while it is open, and the accepted one after that (``expires_at`` 0)."""
+
+    offer_id: str
+    agent: str
+    team: str
+    offered_at: int
+    expires_at: int
+
+
+NO_RING = Ring("", "", "", 0, 0)
+
 
 @dataclass(slots=True)
 class Contact:
-    """A contact from ``ContactWaiting`` to ``ContactDequeued``; ``attempts`` counts its offers."""
+    """A contact from ``ContactWaiting`` to ``ContactDequeued``; ``attempts`` counts its offers.
+
+    ``rings`` are its open offers, one for each agent rung at once; once assigned, the accepted one alone. ``plan`` is
+    what its queue does with it as it waits, ``steps_done`` how much of it is over, ``target`` (from 1) where agents are
+    looked for; ``origin_queue`` is empty unless it came from elsewhere.
+    """
 
     id: str
     version: int
@@ -100,17 +125,48 @@ class Contact:
     credit_ms: int
     queued_at: int
     arrived_at: int
-    required: Skills
+    demand: Demand
     preferred_agent: str = ""
     phase: Phase = Phase.WAITING
     attempts: int = 0
-    offer_id: str = ""
-    offered_at: int = 0
-    expires_at: int = 0
     assigned_at: int = 0
-    agent: str = ""
-    team: str = ""
+    rings: dict[str, Ring] = field(default_factory=dict)
     declined_by: dict[str, None] = field(default_factory=dict)
+    own_skills: Skills = ()
+    attributes: Attributes = ()
+    origin_queue: str = ""
+    plan: Plan = NO_PLAN
+    steps_done: int = 0
+    target: int = 0
+
+    @property
+    def required(self) -> Skills:
+        return self.demand.skills
+
+    @property
+    def ring(self) -> Ring:
+        """The accepted offer, else the first of the open ones; ``NO_RING`` if there is none."""
+        return next(iter(self.rings.values()), NO_RING)
+
+    @property
+    def agent(self) -> str:
+        return self.ring.agent
+
+    @property
+    def team(self) -> str:
+        return self.ring.team
+
+    @property
+    def offer_id(self) -> str:
+        return self.ring.offer_id
+
+    @property
+    def offered_at(self) -> int:
+        return self.ring.offered_at
+
+    @property
+    def expires_at(self) -> int:
+        return self.ring.expires_at
 
 
 def refusal(agent: Agent, channel: str) -> str:
@@ -127,20 +183,21 @@ def refusal(agent: Agent, channel: str) -> str:
 
 
 def _no_room(agent: Agent, channel: str) -> str:
-    slots, costs, places = dict(agent.capacity.slots), dict(agent.capacity.costs), agent.places
-    if not slots.get(channel):
+    """By places on the channel, and by what everything that may not be interrupted for it costs together."""
+    capacity, places = agent.capacity, agent.places
+    slots = next((slots for name, slots in capacity.slots if name == channel), 0)
+    if not slots:
         return "NO_CHANNEL"
-    if places.count(channel) >= slots[channel]:
+    if places.count(channel) >= slots:
         return "NO_CAPACITY"
-    spent = sum(costs.get(place, 0) for place in places) + costs.get(channel, 0)
-    return "NO_CAPACITY" if agent.capacity.units and spent > agent.capacity.units else ""
+    return "NO_CAPACITY" if capacity.units and spent(agent, channel) > capacity.units else ""
 
 
-def lacks(agent: Agent, queue: str, required: Skills) -> bool:
-    """Whether ``agent`` never serves such a contact, however free."""
-    if agent.queues and queue not in agent.queues:
-        return True
-    return not all(agent.skills.get(skill, 0) >= level for skill, level in required)
+def spent(agent: Agent, channel: str) -> int:
+    """Units taken if one more of ``channel`` came; what may be interrupted yields to channels that may not."""
+    capacity, costs = agent.capacity, dict(agent.capacity.costs)
+    yields = () if channel in capacity.interruptible else capacity.interruptible
+    return costs.get(channel, 0) + sum(costs.get(place, 0) for place in agent.places if place not in yields)
 
 
 def merged(*requirements: Skills) -> Skills:

@@ -7,14 +7,24 @@ from dataclasses import dataclass
 Skills = tuple[tuple[str, int], ...]
 """(skill, level) pairs, sorted by skill."""
 
+Attributes = tuple[tuple[str, str], ...]
+"""(key, value) pairs, sorted by key."""
+
+Ranks = tuple[tuple[str, int], ...]
+"""(queue, rank of an agent in it) pairs, sorted by queue."""
+
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """``slots`` are (channel, how many at once), ``costs`` (channel, what one takes of ``units``); 0: no count."""
+    """``slots`` are (channel, how many at once), ``costs`` (channel, what one takes of ``units``); 0: no count.
+
+    Work of the ``interruptible`` channels takes no units from offers of the others.
+    """
 
     slots: tuple[tuple[str, int], ...] = ()
     costs: tuple[tuple[str, int], ...] = ()
     units: int = 0
+    interruptible: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +76,20 @@ class JoinedPool:
     queues: tuple[str, ...] = ()
     checked_in: bool = False
     ready: bool = False
+    rank: int = 0
+    ranks: Ranks = ()
+    attributes: Attributes = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRegistered:
+    """What stands about the agent, complete: what is not named is gone."""
+
+    agent: str
+    queues: tuple[str, ...] = ()
+    rank: int = 0
+    ranks: Ranks = ()
+    attributes: Attributes = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +174,7 @@ class Irrelevant:
 ContactFact = ContactQueued | AgentConnected | ContactAbandoned | ContactEnded | Irrelevant
 AgentFact = (
     JoinedPool
+    | AgentRegistered
     | TeamAssigned
     | SkillsAssigned
     | CapacitySet

@@ -39,5 +39,9 @@ class Ranked:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def entries(self) -> list[tuple[Key, str]]:
+        """(key, id) pairs in order, to be read only."""
+        return self._entries
+
     def __iter__(self) -> Iterator[str]:
         return (id for _, id in self._entries)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from routing.domain.events import DEFAULT_POLICY, Queue
+from routing.domain.definitions import Hours, Parameters, Workflow
+from routing.domain.events import DEFAULT_POLICY, Calendar, Queue
+from routing.domain.expressions import NO_EXPRESSIONS, Expressions
 from routing.domain.lines import Lines
-from routing.domain.members import Agent, Contact, Phase
+from routing.domain.members import Agent, Contact, Demand, Phase
 from routing.domain.policies import POLICIES, Policy
+from routing.domain.settings import Setting, policy_of
 
 COMMANDS_KEPT = 10_000
 QUARTER_MS = 15 * 60 * 1000
+SHARE = 1_000_000
 
 Finality = tuple[str, int, int]
 """(queue, end of a quarter hour, T in milliseconds)."""
@@ -25,7 +29,11 @@ def quarter_end(at: int) -> int:
 class Board:
     """One pool. ``offers`` leads from open offers to contacts; ``finalities`` are waited for, by queue and end.
 
-    ``commands`` holds the ids of the last 10 000 orders, oldest first, so that a repeat has no effect.
+    ``commands`` holds the ids of the last 10 000 orders, oldest first, so that a repeat has no effect. ``policy_name``
+    and ``parameters`` are the pool's, ``chosen`` what was chosen for queues beside their definition. ``turns`` counts
+    the offers made by rotation. ``shares`` say how far each weighted queue has come in its share of the agents' time,
+    and ``share_clock`` how far the one served last. ``calendars`` are what was last heard of the queues' calendars,
+    ``origins`` the first queues of contacts that overflowed and are not queued anew yet, oldest first.
     """
 
     tenant: str
@@ -33,18 +41,63 @@ class Board:
     generation: int = 0
     date: str = ""
     policy_name: str = DEFAULT_POLICY
+    parameters: Parameters = ()
+    chosen: dict[str, tuple[str, Parameters]] = field(default_factory=dict)
     queues: dict[str, Queue] = field(default_factory=dict)
     agents: dict[str, Agent] = field(default_factory=dict)
     contacts: dict[str, Contact] = field(default_factory=dict)
     offers: dict[str, str] = field(default_factory=dict)
     finalities: dict[tuple[str, int], Finality] = field(default_factory=dict)
     commands: dict[str, None] = field(default_factory=dict)
+    hours: dict[str, Hours] = field(default_factory=dict)
+    workflows: dict[str, Workflow] = field(default_factory=dict)
+    calendars: dict[str, Calendar] = field(default_factory=dict)
+    origins: dict[str, str] = field(default_factory=dict)
     last_seen: tuple[str, int] = ("", 0)
-    lines: Lines = field(default_factory=lambda: Lines(POLICIES[DEFAULT_POLICY]))
+    turns: int = 0
+    shares: dict[str, int] = field(default_factory=dict)
+    share_clock: int = 0
+    expressions: Expressions = NO_EXPRESSIONS
+    lines: Lines = field(init=False)
+    weighted: bool = field(default=False, init=False)
+    _settings: dict[tuple[str, str], Setting] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        self.reindex()
 
     @property
     def policy(self) -> Policy:
-        return POLICIES[self.policy_name]
+        return policy_of(Setting(self.policy_name, self.parameters))
+
+    def setting(self, contact: Contact) -> Setting:
+        """By what agents and contacts are ordered where ``contact`` looks for its agent."""
+        known = contact.demand.queue, contact.demand.order_by
+        if known not in self._settings:
+            self._settings[known] = self._setting(*known)
+        return self._settings[known]
+
+    def policy_for(self, contact: Contact) -> Policy:
+        return policy_of(self.setting(contact))
+
+    def _setting(self, queue: str, order_by: str) -> Setting:
+        defined = self.queue(queue)
+        name, parameters = self.chosen.get(queue) or (defined.policy, defined.parameters)
+        if name in POLICIES:
+            return Setting(name, parameters, order_by)
+        return Setting(self.policy_name, parameters or self.parameters, order_by)
+
+    def share_of(self, queue: str) -> str:
+        """Whose share a contact of ``queue`` takes: queues without a weight have one together."""
+        return queue if self.queue(queue).weight else ""
+
+    def share_at(self, share: str) -> int:
+        """How far ``share`` has come: who has come least far is served next (start-time fair queueing)."""
+        return max(self.shares.get(share, 0), self.share_clock)
+
+    def take_share(self, share: str) -> None:
+        """A contact of ``share`` was served: the greater its weight, the less far it comes by that."""
+        self.share_clock = self.share_at(share)
+        self.shares[share] = self.share_clock + SHARE // max(self.queue(share).weight, 1)
 
     def queue(self, id: str) -> Queue:
         """The queue as defined, or by its defaults: a contact may outrun its queue's definition."""
@@ -67,9 +120,41 @@ class Board:
         """Whether ``version`` of ``source`` was not observed before; ``seen`` is what the durable table says."""
         return version > max(self.version_of(source) or 0, seen)
 
+    def use(self, expressions: Expressions) -> None:
+        """Decide by ``expressions`` from now on."""
+        self.expressions = expressions
+        self.reindex()
+
     def reindex(self) -> None:
-        """Build the lines anew: after a change of policy, or from a carry."""
-        self.lines = Lines(self.policy)
+        """Build the lines anew: after a change of policies or queues, or from a carry."""
+        self._settings = {}
+        self.weighted = any(queue.weight for queue in self.queues.values())
+        self.lines = Lines(self.agents, self.expressions)
         for contact in self.contacts.values():
             if contact.phase is Phase.WAITING:
-                self.lines.wait(contact, self.agents.values())
+                self.wait(contact)
+
+    def define(self, queue: Queue) -> None:
+        """``queue`` is served so from now on; who waits there stands where it belongs by that."""
+        before = self.queue(queue.id)
+        self.queues[queue.id] = queue
+        self.settle(queue.id)
+        if before.weight or queue.weight:
+            self.weighted = any(one.weight for one in self.queues.values())
+
+    def settle(self, queue: str) -> None:
+        """Put in line anew who waits in ``queue`` or looks for its agents there."""
+        self._settings = {known: setting for known, setting in self._settings.items() if known[0] != queue}
+        for contact in self.contacts.values():
+            if contact.phase is Phase.WAITING and queue in (contact.queue, contact.demand.queue):
+                self.wait_elsewhere(contact, contact.demand)
+
+    def wait_elsewhere(self, contact: Contact, demand: Demand) -> None:
+        """``contact`` asks for ``demand`` from now on, or is ordered by something else than before."""
+        self.lines.stop_waiting(contact)
+        contact.demand = demand
+        if contact.phase is Phase.WAITING:
+            self.wait(contact)
+
+    def wait(self, contact: Contact) -> None:
+        self.lines.wait(contact, self.setting(contact), self.share_of(contact.queue))

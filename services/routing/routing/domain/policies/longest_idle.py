@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from routing.domain.members import Agent, Contact
+from routing.domain.members import Agent, Contact, Demand
 from routing.domain.policies.policy import Policy
 from routing.domain.ranked import Key
 
 
-def rank(agent: Agent) -> Key:
+def rank(agent: Agent, demand: Demand) -> Key:
     """Agents without work first, then those with fewer open offers, then whoever became idle or got work first."""
     return (1 if agent.offers or agent.work else 0, len(agent.offers), agent.idle_since)
 
@@ -17,7 +17,7 @@ def order(contact: Contact) -> Key:
     return (0 if contact.attempts else 1, -contact.priority, contact.queued_at - contact.credit_ms)
 
 
-def score(agent: Agent, now: int) -> str:
+def score(agent: Agent, demand: Demand, now: int) -> str:
     return f"idle_ms={now - agent.idle_since}"
 
 
