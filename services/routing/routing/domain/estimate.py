@@ -84,6 +84,6 @@ def _moved(factor_ppm: int, *, over: bool, quantile_percent: int) -> int:
 
 
 def _gamma(shape: int, z: float) -> float:
-    """The quantile of a gamma distribution of mean ``shape`` and scale 1; only operations that round alike everywhere."""
+    """A quantile of the gamma distribution of mean ``shape`` and scale 1, by operations that round alike everywhere."""
     root = 1 - 1 / (9 * shape) + z / (3 * math.sqrt(shape))
     return shape * root * root * root
