@@ -211,6 +211,7 @@ class QueueDefinition(_message.Message):
     WEIGHT_FIELD_NUMBER: _builtins.int
     SURGE_FIELD_NUMBER: _builtins.int
     RESTATED_FIELD_NUMBER: _builtins.int
+    ANNOUNCE_WAIT_FIELD_NUMBER: _builtins.int
     queue: _builtins.str
     """The queue's id."""
     name: _builtins.str
@@ -255,6 +256,8 @@ class QueueDefinition(_message.Message):
     """Its share among the queues of an agent who serves several; 0: strict priority, no share."""
     restated: _builtins.bool
     """The pool said it anew from the fields it knows, as when a supervisor closed the queue."""
+    announce_wait: _builtins.bool
+    """Who waits is told the position and an estimate of the wait."""
     @_builtins.property
     def thresholds_s(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Thresholds for which figures are kept, in seconds, rising."""
@@ -320,10 +323,11 @@ class QueueDefinition(_message.Message):
         weight: _builtins.int = ...,
         surge: Global___SurgeRule | None = ...,
         restated: _builtins.bool = ...,
+        announce_wait: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["surge", b"surge"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["auto_accept", b"auto_accept", "channels", b"channels", "credit_ms", b"credit_ms", "hours", b"hours", "interval_targets", b"interval_targets", "max_length", b"max_length", "max_wait_ms", b"max_wait_ms", "name", b"name", "not_ready_on_no_answer", b"not_ready_on_no_answer", "offer_timeout_ms", b"offer_timeout_ms", "open", b"open", "overflows", b"overflows", "parameters", b"parameters", "policy", b"policy", "preferred_agent_ms", b"preferred_agent_ms", "priority", b"priority", "queue", b"queue", "relaxations", b"relaxations", "required_skills", b"required_skills", "restated", b"restated", "ring_agents", b"ring_agents", "service_level_target", b"service_level_target", "service_level_threshold_ms", b"service_level_threshold_ms", "short_abandon_ms", b"short_abandon_ms", "surge", b"surge", "targeting", b"targeting", "thresholds_s", b"thresholds_s", "weight", b"weight", "workflow", b"workflow", "wrap_up_ms", b"wrap_up_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["announce_wait", b"announce_wait", "auto_accept", b"auto_accept", "channels", b"channels", "credit_ms", b"credit_ms", "hours", b"hours", "interval_targets", b"interval_targets", "max_length", b"max_length", "max_wait_ms", b"max_wait_ms", "name", b"name", "not_ready_on_no_answer", b"not_ready_on_no_answer", "offer_timeout_ms", b"offer_timeout_ms", "open", b"open", "overflows", b"overflows", "parameters", b"parameters", "policy", b"policy", "preferred_agent_ms", b"preferred_agent_ms", "priority", b"priority", "queue", b"queue", "relaxations", b"relaxations", "required_skills", b"required_skills", "restated", b"restated", "ring_agents", b"ring_agents", "service_level_target", b"service_level_target", "service_level_threshold_ms", b"service_level_threshold_ms", "short_abandon_ms", b"short_abandon_ms", "surge", b"surge", "targeting", b"targeting", "thresholds_s", b"thresholds_s", "weight", b"weight", "workflow", b"workflow", "wrap_up_ms", b"wrap_up_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

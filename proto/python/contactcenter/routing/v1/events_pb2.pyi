@@ -608,6 +608,8 @@ class PoolCarried(_message.Message):
     TURNS_FIELD_NUMBER: _builtins.int
     SHARES_FIELD_NUMBER: _builtins.int
     SHARE_CLOCK_FIELD_NUMBER: _builtins.int
+    LEARNED_FIELD_NUMBER: _builtins.int
+    CROWDS_FIELD_NUMBER: _builtins.int
     carry_id: _builtins.str
     """The carry."""
     piece: _builtins.int
@@ -672,6 +674,14 @@ class PoolCarried(_message.Message):
     def shares(self) -> _containers.RepeatedCompositeFieldContainer[Global___QueueShare]:
         """How far weighted queues have come."""
 
+    @_builtins.property
+    def learned(self) -> _containers.RepeatedCompositeFieldContainer[Global___CarriedLearned]:
+        """What was learned of waits, for their estimates."""
+
+    @_builtins.property
+    def crowds(self) -> _containers.RepeatedCompositeFieldContainer[Global___CarriedCrowd]:
+        """Arrivals of queues that watch for surges, and surges that are on."""
+
     def __init__(
         self,
         *,
@@ -694,10 +704,12 @@ class PoolCarried(_message.Message):
         turns: _builtins.int = ...,
         shares: _abc.Iterable[Global___QueueShare] | None = ...,
         share_clock: _builtins.int = ...,
+        learned: _abc.Iterable[Global___CarriedLearned] | None = ...,
+        crowds: _abc.Iterable[Global___CarriedCrowd] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "calendars", b"calendars", "carry_id", b"carry_id", "command_ids", b"command_ids", "contacts", b"contacts", "generation", b"generation", "hours", b"hours", "origins", b"origins", "piece", b"piece", "plans", b"plans", "policies", b"policies", "position", b"position", "queues", b"queues", "share_clock", b"share_clock", "shares", b"shares", "time_zone", b"time_zone", "timers", b"timers", "turns", b"turns", "workflows", b"workflows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "calendars", b"calendars", "carry_id", b"carry_id", "command_ids", b"command_ids", "contacts", b"contacts", "crowds", b"crowds", "generation", b"generation", "hours", b"hours", "learned", b"learned", "origins", b"origins", "piece", b"piece", "plans", b"plans", "policies", b"policies", "position", b"position", "queues", b"queues", "share_clock", b"share_clock", "shares", b"shares", "time_zone", b"time_zone", "timers", b"timers", "turns", b"turns", "workflows", b"workflows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -838,6 +850,128 @@ class CarriedStep(_message.Message):
 Global___CarriedStep: _TypeAlias = CarriedStep  # noqa: Y015
 
 @_typing.final
+class CarriedLearned(_message.Message):
+    """What a queue and priority taught about waits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUEUE_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    SERVICE_MS_FIELD_NUMBER: _builtins.int
+    SERVED_FIELD_NUMBER: _builtins.int
+    P50_PPM_FIELD_NUMBER: _builtins.int
+    P90_PPM_FIELD_NUMBER: _builtins.int
+    TOLD_FIELD_NUMBER: _builtins.int
+    WITHIN_P50_FIELD_NUMBER: _builtins.int
+    WITHIN_P90_FIELD_NUMBER: _builtins.int
+    queue: _builtins.str
+    """The queue."""
+    priority: _builtins.int
+    """The priority."""
+    service_ms: _builtins.int
+    """How long an agent's work lasts."""
+    served: _builtins.int
+    """How many pieces of work that rests on."""
+    p50_ppm: _builtins.int
+    """The factor of the estimate that half of the waits keep, in millionths."""
+    p90_ppm: _builtins.int
+    """The factor of the estimate that nine in ten keep, in millionths."""
+    told: _builtins.int
+    """Answered waits that had an estimate."""
+    within_p50: _builtins.int
+    """Of these, at most the first estimate."""
+    within_p90: _builtins.int
+    """Of these, at most the second."""
+    def __init__(
+        self,
+        *,
+        queue: _builtins.str = ...,
+        priority: _builtins.int = ...,
+        service_ms: _builtins.int = ...,
+        served: _builtins.int = ...,
+        p50_ppm: _builtins.int = ...,
+        p90_ppm: _builtins.int = ...,
+        told: _builtins.int = ...,
+        within_p50: _builtins.int = ...,
+        within_p90: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["p50_ppm", b"p50_ppm", "p90_ppm", b"p90_ppm", "priority", b"priority", "queue", b"queue", "served", b"served", "service_ms", b"service_ms", "told", b"told", "within_p50", b"within_p50", "within_p90", b"within_p90"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CarriedLearned: _TypeAlias = CarriedLearned  # noqa: Y015
+
+@_typing.final
+class CarriedCrowd(_message.Message):
+    """Arrivals of a queue that watches for surges."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUEUE_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    MINUTES_FIELD_NUMBER: _builtins.int
+    MINUTE_COUNTS_FIELD_NUMBER: _builtins.int
+    QUARTERS_FIELD_NUMBER: _builtins.int
+    QUARTER_COUNTS_FIELD_NUMBER: _builtins.int
+    STARTED_AT_FIELD_NUMBER: _builtins.int
+    CALM_SINCE_FIELD_NUMBER: _builtins.int
+    TAKEN_FIELD_NUMBER: _builtins.int
+    queue: _builtins.str
+    """The queue."""
+    since: _builtins.int
+    """The start of the first quarter hour known, in quarter hours since 1970."""
+    @_builtins.property
+    def minutes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Minutes with arrivals, in minutes since 1970, rising."""
+
+    @_builtins.property
+    def minute_counts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """How many came in each of them."""
+
+    @_builtins.property
+    def quarters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Quarter hours with arrivals, in quarter hours since 1970, rising."""
+
+    @_builtins.property
+    def quarter_counts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """How many came in each of them."""
+
+    @_builtins.property
+    def started_at(self) -> _timestamp_pb2.Timestamp:
+        """Since when a surge is on; absent: none is."""
+
+    @_builtins.property
+    def calm_since(self) -> _timestamp_pb2.Timestamp:
+        """Since when arrivals are few again; absent: they are not."""
+
+    @_builtins.property
+    def taken(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Steps of the playbook that are in force, in the order in which they were taken."""
+
+    def __init__(
+        self,
+        *,
+        queue: _builtins.str = ...,
+        since: _builtins.int = ...,
+        minutes: _abc.Iterable[_builtins.int] | None = ...,
+        minute_counts: _abc.Iterable[_builtins.int] | None = ...,
+        quarters: _abc.Iterable[_builtins.int] | None = ...,
+        quarter_counts: _abc.Iterable[_builtins.int] | None = ...,
+        started_at: _timestamp_pb2.Timestamp | None = ...,
+        calm_since: _timestamp_pb2.Timestamp | None = ...,
+        taken: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["calm_since", b"calm_since", "started_at", b"started_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calm_since", b"calm_since", "minute_counts", b"minute_counts", "minutes", b"minutes", "quarter_counts", b"quarter_counts", "quarters", b"quarters", "queue", b"queue", "since", b"since", "started_at", b"started_at", "taken", b"taken"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CarriedCrowd: _TypeAlias = CarriedCrowd  # noqa: Y015
+
+@_typing.final
 class CarriedOrigin(_message.Message):
     """Where a contact that overflowed came from."""
 
@@ -975,6 +1109,8 @@ class CarriedContact(_message.Message):
     OWN_SKILLS_FIELD_NUMBER: _builtins.int
     OPEN_OFFERS_FIELD_NUMBER: _builtins.int
     HELD_FOR_FIELD_NUMBER: _builtins.int
+    ESTIMATED_WAIT_P50_MS_FIELD_NUMBER: _builtins.int
+    ESTIMATED_WAIT_P90_MS_FIELD_NUMBER: _builtins.int
     leg: _builtins.int
     """The leg."""
     queue: _builtins.str
@@ -1017,6 +1153,10 @@ class CarriedContact(_message.Message):
     """How agents are ordered instead of by the policy; empty: by the policy."""
     held_for: _builtins.str
     """The only agent who is looked at for now: the preferred one, while waited for."""
+    estimated_wait_p50_ms: _builtins.int
+    """What it was told: half wait less than this; 0: no estimate."""
+    estimated_wait_p90_ms: _builtins.int
+    """What it was told: nine in ten wait less than this; 0: no estimate."""
     @_builtins.property
     def queued_at(self) -> _timestamp_pb2.Timestamp:
         """Since when it waits in this queue."""
@@ -1096,10 +1236,12 @@ class CarriedContact(_message.Message):
         own_skills: _abc.Iterable[_types_pb2.SkillRequirement] | None = ...,
         open_offers: _abc.Iterable[Global___CarriedOffer] | None = ...,
         held_for: _builtins.str = ...,
+        estimated_wait_p50_ms: _builtins.int = ...,
+        estimated_wait_p90_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["arrived_at", b"arrived_at", "assigned_at", b"assigned_at", "expires_at", b"expires_at", "offered_at", b"offered_at", "queued_at", b"queued_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "arrived_at", b"arrived_at", "assigned_at", b"assigned_at", "attributes", b"attributes", "channel", b"channel", "contact", b"contact", "credit_ms", b"credit_ms", "declined_by", b"declined_by", "expires_at", b"expires_at", "expression", b"expression", "held_for", b"held_for", "leg", b"leg", "offer_id", b"offer_id", "offered_at", b"offered_at", "offers", b"offers", "open_offers", b"open_offers", "order_by", b"order_by", "origin_queue", b"origin_queue", "own_skills", b"own_skills", "plan", b"plan", "preferred_agent", b"preferred_agent", "priority", b"priority", "queue", b"queue", "queued_at", b"queued_at", "required_skills", b"required_skills", "source_version", b"source_version", "state", b"state", "steps_done", b"steps_done", "target", b"target", "team", b"team", "teams", b"teams", "to_queue", b"to_queue"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "arrived_at", b"arrived_at", "assigned_at", b"assigned_at", "attributes", b"attributes", "channel", b"channel", "contact", b"contact", "credit_ms", b"credit_ms", "declined_by", b"declined_by", "estimated_wait_p50_ms", b"estimated_wait_p50_ms", "estimated_wait_p90_ms", b"estimated_wait_p90_ms", "expires_at", b"expires_at", "expression", b"expression", "held_for", b"held_for", "leg", b"leg", "offer_id", b"offer_id", "offered_at", b"offered_at", "offers", b"offers", "open_offers", b"open_offers", "order_by", b"order_by", "origin_queue", b"origin_queue", "own_skills", b"own_skills", "plan", b"plan", "preferred_agent", b"preferred_agent", "priority", b"priority", "queue", b"queue", "queued_at", b"queued_at", "required_skills", b"required_skills", "source_version", b"source_version", "state", b"state", "steps_done", b"steps_done", "target", b"target", "team", b"team", "teams", b"teams", "to_queue", b"to_queue"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2428,6 +2570,8 @@ class ContactDequeued(_message.Message):
     RULE_FIELD_NUMBER: _builtins.int
     AFTER_ANNOUNCEMENT_FIELD_NUMBER: _builtins.int
     ORIGIN_QUEUE_FIELD_NUMBER: _builtins.int
+    ESTIMATED_WAIT_P50_MS_FIELD_NUMBER: _builtins.int
+    ESTIMATED_WAIT_P90_MS_FIELD_NUMBER: _builtins.int
     leg: _builtins.int
     """The leg."""
     queue: _builtins.str
@@ -2456,6 +2600,10 @@ class ContactDequeued(_message.Message):
     """When abandoned: the customer had heard the announcement."""
     origin_queue: _builtins.str
     """The first queue of its story."""
+    estimated_wait_p50_ms: _builtins.int
+    """What it was told when it was queued: half wait less than this; 0: no estimate."""
+    estimated_wait_p90_ms: _builtins.int
+    """What it was told when it was queued: nine in ten wait less than this; 0: no estimate."""
     @_builtins.property
     def queued_at(self) -> _timestamp_pb2.Timestamp:
         """Since when it waited in this queue (t_enq)."""
@@ -2493,10 +2641,12 @@ class ContactDequeued(_message.Message):
         rule: _builtins.str = ...,
         after_announcement: _builtins.bool = ...,
         origin_queue: _builtins.str = ...,
+        estimated_wait_p50_ms: _builtins.int = ...,
+        estimated_wait_p90_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["accepted_at", b"accepted_at", "left_at", b"left_at", "offered_at", b"offered_at", "queued_at", b"queued_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at", b"accepted_at", "after_announcement", b"after_announcement", "agent", b"agent", "channel", b"channel", "contact", b"contact", "left_at", b"left_at", "leg", b"leg", "offer_id", b"offer_id", "offered_at", b"offered_at", "offers", b"offers", "origin_queue", b"origin_queue", "outcome", b"outcome", "queue", b"queue", "queued_at", b"queued_at", "rule", b"rule", "team", b"team", "to_queue", b"to_queue", "waited_ms", b"waited_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at", b"accepted_at", "after_announcement", b"after_announcement", "agent", b"agent", "channel", b"channel", "contact", b"contact", "estimated_wait_p50_ms", b"estimated_wait_p50_ms", "estimated_wait_p90_ms", b"estimated_wait_p90_ms", "left_at", b"left_at", "leg", b"leg", "offer_id", b"offer_id", "offered_at", b"offered_at", "offers", b"offers", "origin_queue", b"origin_queue", "outcome", b"outcome", "queue", b"queue", "queued_at", b"queued_at", "rule", b"rule", "team", b"team", "to_queue", b"to_queue", "waited_ms", b"waited_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2645,6 +2795,7 @@ class TimerElapsed(_message.Message):
     RULE_FIELD_NUMBER: _builtins.int
     OPEN_FIELD_NUMBER: _builtins.int
     STEP_FIELD_NUMBER: _builtins.int
+    USUAL_MILLI_FIELD_NUMBER: _builtins.int
     kind: Global___TimerKind.ValueType
     """What kind."""
     offer_id: _builtins.str
@@ -2663,6 +2814,8 @@ class TimerElapsed(_message.Message):
     """HOURS: the queue is open from now on."""
     step: _builtins.int
     """RELAXATION, OVERFLOW, MAX_WAIT, TARGET: the step of the contact's plan, from 1."""
+    usual_milli: _builtins.int
+    """Of a surge's timer: how many usually come in the rule's window at this time of the week, in thousandths."""
     @_builtins.property
     def due_at(self) -> _timestamp_pb2.Timestamp:
         """When it was due."""
@@ -2685,10 +2838,11 @@ class TimerElapsed(_message.Message):
         rule: _builtins.str = ...,
         open: _builtins.bool = ...,
         step: _builtins.int = ...,
+        usual_milli: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due_at", b"due_at", "interval_end", b"interval_end"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "due_at", b"due_at", "interval_end", b"interval_end", "kind", b"kind", "leg", b"leg", "offer_id", b"offer_id", "open", b"open", "queue", b"queue", "rule", b"rule", "step", b"step", "threshold_ms", b"threshold_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "due_at", b"due_at", "interval_end", b"interval_end", "kind", b"kind", "leg", b"leg", "offer_id", b"offer_id", "open", b"open", "queue", b"queue", "rule", b"rule", "step", b"step", "threshold_ms", b"threshold_ms", "usual_milli", b"usual_milli"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
