@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from switchlog.config import PORTS, ConfigError, KernelSettings, kernel_settings
 
 SERVICE = "analytics"
+BYTES_PER_S = 16 * 1024 * 1024
 _STATE = re.compile(r"[a-z][a-z0-9_]{0,31}\Z")
 
 
@@ -20,7 +21,7 @@ class Settings:
 
     ``state`` names the stored rows: a rebuild goes under a new name beside the old one. ``time_zone`` is a tenant's
     whose pools have not said theirs. ``topic`` is where routing facts are read: theirs, or a private one that they were
-    replayed into.
+    replayed into. Feeds are read at ``feed_bytes_per_s`` a tenant; ``feed_attributes`` are declared as not personal.
     """
 
     kernel: KernelSettings
@@ -28,6 +29,8 @@ class Settings:
     state: str = "s1"
     time_zone: str = "Asia/Shanghai"
     topic: str = "routing.events.v1"
+    feed_bytes_per_s: int = BYTES_PER_S
+    feed_attributes: frozenset[str] = frozenset()
 
     @property
     def group(self) -> str:
@@ -45,7 +48,15 @@ def settings(env: Mapping[str, str]) -> Settings:
         state,
         _zone(env.get("ANALYTICS_TIME_ZONE") or "Asia/Shanghai"),
         env.get("ANALYTICS_TOPIC") or "routing.events.v1",
+        feed_bytes_per_s=_bytes(env.get("ANALYTICS_FEED_BYTES_PER_S") or str(BYTES_PER_S)),
+        feed_attributes=frozenset((env.get("ANALYTICS_FEED_ATTRIBUTES") or "").replace(",", " ").split()),
     )
+
+
+def _bytes(text: str) -> int:
+    if not text.isdigit() or int(text) < 1024:
+        raise ConfigError(f"ANALYTICS_FEED_BYTES_PER_S must be a number from 1024 on, not {text!r}")
+    return int(text)
 
 
 def _zone(name: str) -> str:

@@ -21,8 +21,12 @@ from switchlog.runtime import Task
 from switchlog.web import create_app
 
 from . import metrics, wire
+from .adapters import fed_events
+from .api import feed as feed_api
 from .api import figures as figures_api
+from .app.feeding import Feeding
 from .app.folding import Folding, patient
+from .app.lines import Pace
 from .app.ports import Where
 from .app.publishing import Publisher
 from .app.questions import Questions
@@ -30,12 +34,15 @@ from .bus import hosting
 from .bus.reading import Reading
 from .config import SERVICE, Settings
 from .domain.board import Queue
+from .domain.feed import FEED
 from .domain.levels import CellKey
 from .projections.rows import StoredRows
+from .projections.snapshots import Snapshots
 from .rpc import figures as figures_rpc
 
 TOPICS = {"feed": wire.FEEDS, "alert": wire.ALERTS}
 ROLES = frozenset({"api", "fold", "relay"})
+FEED_DEADLINE_S = 10.0  # an append of 1 000 lines, or a stream of many read from its last snapshot
 PARTITION_BYTES = 4 * 1024 * 1024
 
 
@@ -128,11 +135,14 @@ async def run(
     async with open_kernel(settings.kernel, topics=TOPICS) as kernel:
         rows = StoredRows(kernel.store.views, settings.state, settings.group)
         questions = Questions(rows, kernel.clock, settings.topic, settings.time_zone)
-        api = "api" in roles
+        api, given = "api" in roles, feeding(kernel)
+        by_rpc = figures_rpc.servicer(questions, given, settings.feed_attributes)
         await runtime.serve(
             settings.kernel,
-            app=app(settings, kernel, questions, verifier) if api else None,
-            servicers=[figures_rpc.servicer(questions), kernel.event_log()] if api else [],
+            app=app(settings, kernel, questions, verifier, given) if api else None,
+            servicers=[figures_rpc.servicer(questions, given, settings.feed_attributes), kernel.event_log()]
+            if api
+            else [],
             tasks=list(_tasks(settings, kernel, rows, roles)),
             drain=[kernel.drain],
             verifier=verifier,
@@ -140,11 +150,26 @@ async def run(
         )
 
 
-def app(settings: Settings, kernel: Kernel, questions: Questions, verifier: Verifier | None = None) -> FastAPI:
-    """The HTTP edge."""
+def feeding(kernel: Kernel) -> Feeding:
+    """What takes other switches' calls into this kernel's log."""
+    snapshots = Snapshots(kernel.events, kernel.store.views, fed_events.CODEC)
+    writer = kernel.writer(FEED, fed_events.CODEC, deadline_s=FEED_DEADLINE_S, begin=snapshots.begin)
+    return Feeding(writer, snapshots.note, kernel.clock)
+
+
+def app(
+    settings: Settings,
+    kernel: Kernel,
+    questions: Questions,
+    verifier: Verifier | None = None,
+    given: Feeding | None = None,
+) -> FastAPI:
+    """The HTTP edge; without the feed where nothing takes it."""
+    feeds = [feed_api.routes(given, Pace(settings.feed_bytes_per_s), settings.feed_attributes)] if given else []
     return create_app(
         SERVICE,
-        routers=[figures_api.routes(questions)],
+        routers=[figures_api.routes(questions), *feeds],
+        body_limits={feed_api.PATH: None},
         verifier=verifier or verifier_from(settings.kernel),
         settings=settings.kernel,
         ready=kernel.ready,

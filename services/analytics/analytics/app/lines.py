@@ -13,7 +13,6 @@ from .feedlines import MOST_BYTES
 BATCH = 4_000
 WAIT_S = 1.0
 SILENCE_S = 60.0
-BYTES_PER_S = 16 * 1024 * 1024
 
 Numbered = Sequence[tuple[int, bytes]]
 
@@ -26,7 +25,7 @@ class Splitter:
     tail: bytes = b""
 
     def split(self, chunk: bytes) -> list[tuple[int, bytes]]:
-        *lines, tail = (self.tail + chunk).split(b"\\n")
+        *lines, tail = (self.tail + chunk).split(b"\n")
         self.tail = tail[: MOST_BYTES + 1]
         return self._numbered(lines)
 
@@ -42,14 +41,14 @@ class Splitter:
         return [(number, line) for number, line in found if line]
 
 
-_BOM = b"\\xef\\xbb\\xbf"
+_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass
 class Pace:
     """``bytes_per_s`` a tenant, over all its feeds here: whoever sends faster is read more slowly."""
 
-    bytes_per_s: float = BYTES_PER_S
+    bytes_per_s: float
     monotonic: Callable[[], float] = field(default=lambda: asyncio.get_running_loop().time())
     free_at: dict[str, float] = field(default_factory=dict)
 

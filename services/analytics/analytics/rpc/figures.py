@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,18 +17,21 @@ from switchlog.rpc import Servicer
 from switchlog.rpc_commands import checked
 
 from .. import wire
+from ..app.feeding import Feeding
 from ..app.questions import FiguresAsked, Questions
 from ..app.shown import counts, seconds, waits
 from ..domain.figures import Row
+from .feed import fed
 
 ROLES = ("analyst", "supervisor", "admin", "service")
 NO_ALERTS = grpc.StatusCode.UNIMPLEMENTED, "alerts are not built yet"
-NO_FEED = grpc.StatusCode.UNIMPLEMENTED, "feeding in is not built yet"
 
 
 @dataclass(frozen=True)
 class AnalyticsByRpc(AnalyticsServiceServicer):
     questions: Questions
+    feeding: Feeding | None = None
+    declared: Set[str] = frozenset()
 
     async def GetFigures(self, request: pb.GetFiguresRequest, context: Any) -> pb.GetFiguresResponse:
         caller = _caller(request)
@@ -62,13 +66,14 @@ class AnalyticsByRpc(AnalyticsServiceServicer):
         return pb.ListAlertsResponse()
 
     async def Feed(self, request_iterator: Any, context: Any) -> pb.FeedResponse:
-        await context.abort(*NO_FEED)
-        return pb.FeedResponse()
+        if self.feeding is None:
+            raise NotImplementedError
+        return await fed(self.feeding, request_iterator, self.declared)
 
 
-def servicer(questions: Questions) -> Servicer:
-    """For ``serve(servicers=...)``."""
-    return add_AnalyticsServiceServicer_to_server, AnalyticsByRpc(questions)
+def servicer(questions: Questions, feeding: Feeding | None = None, declared: Set[str] = frozenset()) -> Servicer:
+    """For ``serve(servicers=...)``; ``declared`` attributes of fed lines are kept."""
+    return add_AnalyticsServiceServicer_to_server, AnalyticsByRpc(questions, feeding, declared)
 
 
 def _caller(request: Any) -> Principal:
