@@ -140,9 +140,7 @@ async def run(
         await runtime.serve(
             settings.kernel,
             app=app(settings, kernel, questions, verifier, given) if api else None,
-            servicers=[figures_rpc.servicer(questions, given, settings.feed_attributes), kernel.event_log()]
-            if api
-            else [],
+            servicers=[by_rpc, kernel.event_log()] if api else [],
             tasks=list(_tasks(settings, kernel, rows, roles)),
             drain=[kernel.drain],
             verifier=verifier,
