@@ -5,18 +5,19 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any, cast
 
+from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.message import Message
 
 from contactcenter.contact.v1 import events_pb2 as pb
 from contactcenter.contact.v1.types_pb2 import CHANNEL_VOICE
 from contactcenter.contact.v1.types_pb2 import SkillRequirement as SkillRequirementPb
-from contactcenter.routing.v1.config_pb2 import QueueConfigRow
-from contactcenter.routing.v1.events_pb2 import RoutingEvent
+from contactcenter.routing.v1.config_pb2 import OverflowAction, QueueConfigRow
+from contactcenter.routing.v1.events_pb2 import DequeueOutcome, RoutingEvent
 from switchlog.bus.record import Received
 from switchlog.envelope import Codec, parse
 
 from .app.ports import QueueRow
-from .app.reactions import Assigned, Overflowed
+from .app.reactions import Assigned, Dequeued, Overflowed
 from .domain import events as domain
 from .domain.events import CallEvent, LegEnd, SkillRequirement
 
@@ -41,7 +42,8 @@ def read(message: Message) -> CallEvent | None:
         case "trunk_seized":
             return domain.TrunkSeized(event.trunk_seized.trunk, event.trunk_seized.line)
         case "system_connected":
-            return domain.SystemConnected(event.system_connected.system)
+            taken = event.system_connected
+            return domain.SystemConnected(taken.system, taken.leg, taken.queue, taken.pool)
         case "contact_queued":
             return _read_queued(event.contact_queued)
         case "agent_connected":
@@ -73,7 +75,7 @@ def read(message: Message) -> CallEvent | None:
 CODEC: Codec[CallEvent] = Codec("ingress_voice", TOPIC, pb.ContactEvent, write, read)
 
 
-def read_routing(received: Received) -> Assigned | Overflowed | None:
+def read_routing(received: Received) -> Assigned | Overflowed | Dequeued | None:
     """What routing decided about a contact, as far as it matters here."""
     event = received.parse(RoutingEvent)
     match event.WhichOneof("fact"):
@@ -82,7 +84,11 @@ def read_routing(received: Received) -> Assigned | Overflowed | None:
             return Assigned(fact.contact, fact.leg, fact.agent, fact.team, fact.offer_id)
         case "contact_overflowed":
             flown = event.contact_overflowed
-            return Overflowed(flown.contact, flown.leg, flown.to_queue, flown.to_pool)
+            action = _word(OverflowAction.DESCRIPTOR, flown.action)
+            return Overflowed(flown.contact, flown.leg, flown.to_queue, flown.to_pool, action)
+        case "contact_dequeued":
+            left = event.contact_dequeued
+            return Dequeued(left.contact, left.leg, _word(DequeueOutcome.DESCRIPTOR, left.outcome))
         case _:
             return None
 
@@ -119,7 +125,8 @@ def _(event: domain.TrunkSeized) -> pb.ContactEvent:
 
 @_write.register
 def _(event: domain.SystemConnected) -> pb.ContactEvent:
-    return pb.ContactEvent(system_connected=pb.SystemConnected(system=event.system))
+    fact = pb.SystemConnected(leg=event.leg, queue=event.queue, pool=event.pool, system=event.system)
+    return pb.ContactEvent(system_connected=fact)
 
 
 @_write.register
@@ -197,9 +204,15 @@ def _leg_end(word: str) -> LegEnd:
     return LegEnd(word) if word in set(LegEnd) else LegEnd.UNSPECIFIED
 
 
+def _word(kind: EnumDescriptor, value: int) -> str:
+    """The enum's word without its prefix, in lower case; empty when a later version added it."""
+    found = kind.values_by_number.get(value)
+    prefix = kind.values_by_number[0].name.removesuffix("UNSPECIFIED")
+    return found.name.removeprefix(prefix).lower() if found else ""
+
+
 def _end_reason(value: int) -> domain.EndReason:
-    found = pb.EndReason.DESCRIPTOR.values_by_number.get(value)
-    word = found.name.removeprefix("END_REASON_").lower() if found else ""
+    word = _word(pb.EndReason.DESCRIPTOR, value)
     return domain.EndReason(word) if word in set(domain.EndReason) else domain.EndReason.UNSPECIFIED
 
 

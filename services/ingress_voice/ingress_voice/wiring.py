@@ -21,9 +21,10 @@ from . import wire
 from .adapters.call_ids import StoredCallIds
 from .adapters.customers import CustomersByRpc
 from .adapters.entry_points import StoredEntryPoints
+from .adapters.hours import StoredHours
 from .adapters.queues import QueueTable
 from .adapters.scripted_switch import ScriptedSwitch, Step, read_script
-from .api import routes
+from .api import hours, routes
 from .app.calls import SERVICE, Calls
 from .app.ports import Customers, TelephoneSwitch
 from .app.reactions import Reactions
@@ -82,7 +83,8 @@ def build(kernel: Kernel, customers: Customers, queues: QueueTable, switch: Tele
     """The service's commands on ``kernel``."""
     views = kernel.store.views
     writer = kernel.writer(CALL, wire.CODEC)
-    return Calls(writer, switch, StoredEntryPoints(views), queues, customers, StoredCallIds(views), kernel.clock)
+    doors, ids, hours = StoredEntryPoints(views), StoredCallIds(views), StoredHours(views)
+    return Calls(writer, switch, doors, queues, customers, ids, kernel.clock, hours)
 
 
 def app(kernel: Kernel, calls: Calls, queues: QueueTable, verifier: Verifier) -> FastAPI:
@@ -93,7 +95,11 @@ def app(kernel: Kernel, calls: Calls, queues: QueueTable, verifier: Verifier) ->
 
     return create_app(
         SERVICE,
-        routers=[routes.entry_points(calls.entry_points, kernel.clock), routes.contacts(calls)],
+        routers=[
+            routes.entry_points(calls.entry_points, calls.hours, kernel.clock),
+            hours.routes(calls.hours, kernel.clock),
+            routes.contacts(calls),
+        ],
         verifier=verifier,
         settings=kernel.settings,
         ready=ready,

@@ -17,8 +17,8 @@ from contactcenter.routing.v1.events_pb2 import RoutingEvent
 from ingress_voice import wire, wiring
 from ingress_voice.adapters.queues import QueueTable
 from ingress_voice.adapters.scripted_switch import ScriptedSwitch, Step, read_script
-from ingress_voice.app.ports import AgentAnswered, AgentHungUp, CallArrived, CallerHungUp, EntryPoint
-from ingress_voice.app.reactions import Assigned, Overflowed, Reactions
+from ingress_voice.app.ports import AgentAnswered, AgentHungUp, CallArrived, CallerHungUp, EntryPoint, Hours
+from ingress_voice.app.reactions import Assigned, Dequeued, Overflowed, Reactions
 from ingress_voice.bus import gateway
 from switchlog.bus.record import Received
 from switchlog.clock import ManualClock
@@ -276,3 +276,63 @@ async def test_nothing_is_ready_before_the_queues_are_known(http: httpx2.AsyncCl
     scene.known = True
     with pytest.raises(Rejected, match="QUEUE_UNKNOWN"):
         scene.queues.place(TENANT, "nowhere")
+
+
+@pytest.mark.parametrize("outcome", ["timed_out", "blocked", "callback"])
+async def test_a_wait_that_is_over_for_good_ends_the_call_and_drops_its_line(scene: Scene, outcome: str) -> None:
+    """RT-5: the fact first, then the switch; heard twice it is one end."""
+    await scene.calls.happened(ARRIVED)
+    for _ in range(2):
+        await scene.reactions.when_contact_dequeued(Dequeued(ID, 1, outcome), heard(2))
+    assert (await scene.names())[-2:] == ["TrunkReleased", "ContactEnded"]
+    assert (await scene.facts())[-1].reason.value == outcome
+    assert "line-1" in scene.switch._gone
+    await scene.calls.happened(CallerHungUp("line-1"))  # the switch says so in its turn
+    assert (await scene.names()).count("ContactEnded") == 1
+
+
+async def test_a_call_that_talks_already_is_not_dropped_by_late_news(scene: Scene) -> None:
+    await scene.talking()
+    await scene.reactions.when_contact_dequeued(Dequeued(ID, 1, "timed_out"), heard(2))
+    assert "ContactEnded" not in await scene.names()
+    assert "line-1" not in scene.switch._gone
+
+
+async def test_voicemail_lets_the_caller_speak_until_the_caller_hangs_up(scene: Scene) -> None:
+    """RT-5"""
+    await scene.calls.happened(ARRIVED)
+    await scene.reactions.when_contact_overflowed(Overflowed(ID, 1, "", "", "voicemail"), heard(2))
+    assert scene.switch.messages == {"line-1"}
+    await scene.calls.happened(CallerHungUp("line-1"))
+    assert (await scene.names())[-3:] == ["CustomerDisconnected", "TrunkReleased", "ContactEnded"]
+    assert (await scene.facts())[-1].reason.value == "self_served"
+
+
+async def test_a_contact_of_another_channel_is_left_alone(scene: Scene) -> None:
+    await scene.reactions.when_contact_dequeued(Dequeued("chat-1", 1, "timed_out"), heard(2))
+    await scene.reactions.when_contact_overflowed(Overflowed("chat-1", 1, "", "", "voicemail"), heard(3))
+    assert await scene.store.events.read(StreamId(TENANT, "contact-chat-1")) == []
+
+
+@pytest.mark.parametrize(
+    ("when_closed", "names"),
+    [
+        ("end", ["SystemConnected", "TrunkReleased", "ContactEnded"]),
+        ("message", ["TrunkSeized", "SystemConnected", "SystemConnected"]),
+        ("queue", ["TrunkSeized", "SystemConnected", "ContactQueued"]),
+    ],
+)
+async def test_outside_the_hours_a_call_is_ended_recorded_or_put_elsewhere(
+    scene: Scene, when_closed: str, names: list[str]
+) -> None:
+    """RT-6"""
+    scene.queue("night")
+    await scene.calls.hours.put(Hours(TENANT, "never", "Asia/Shanghai"), scene.clock.now())
+    door = EntryPoint(TENANT, "hotline", "4001", "sales", "", "greeting", 0, "never", when_closed, "night")
+    await scene.calls.entry_points.put(door, scene.clock.now() + 1)
+    await scene.calls.happened(ARRIVED)
+    assert (await scene.names())[-3:] == names
+    assert ("line-1" in scene.switch._gone) == (when_closed == "end")
+    assert scene.switch.messages == ({"line-1"} if when_closed == "message" else set())
+    if when_closed == "queue":
+        assert (await scene.facts())[-1].queue == "night"

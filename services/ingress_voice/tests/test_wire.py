@@ -8,8 +8,9 @@ from google.protobuf.message import Message
 from contactcenter.bus.v1.envelope_pb2 import EventMeta
 from contactcenter.contact.v1 import events_pb2 as pb
 from contactcenter.routing.v1 import events_pb2 as routing_pb
+from contactcenter.routing.v1.config_pb2 import OVERFLOW_ACTION_QUEUE, OVERFLOW_ACTION_VOICEMAIL
 from ingress_voice import wire
-from ingress_voice.app.reactions import Assigned, Overflowed
+from ingress_voice.app.reactions import Assigned, Dequeued, Overflowed
 from ingress_voice.domain import events as e
 from ingress_voice.domain.decide import CALL
 from ingress_voice.domain.events import CallEvent
@@ -68,9 +69,15 @@ def received(**fact: Message) -> Received:
     return Received("routing.events.v1", 0, 0, stream.key, stream, 3, "", "e", "routing", value, {})
 
 
-def test_of_routing_only_assignments_and_overflows_matter() -> None:
+def test_of_routing_only_assignments_overflows_and_the_ends_of_waits_matter() -> None:
     given = routing_pb.ContactAssigned(contact="c1", leg=2, agent="ann", team="t1", offer_id="o1")
     assert wire.read_routing(received(contact_assigned=given)) == Assigned("c1", 2, "ann", "t1", "o1")
-    flown = routing_pb.ContactOverflowed(contact="c1", leg=2, to_queue="billing", to_pool="back")
+    flown = routing_pb.ContactOverflowed(
+        contact="c1", leg=2, action=OVERFLOW_ACTION_QUEUE, to_queue="billing", to_pool="back"
+    )
     assert wire.read_routing(received(contact_overflowed=flown)) == Overflowed("c1", 2, "billing", "back")
+    letter = routing_pb.ContactOverflowed(contact="c1", leg=2, action=OVERFLOW_ACTION_VOICEMAIL)
+    assert wire.read_routing(received(contact_overflowed=letter)) == Overflowed("c1", 2, "", "", "voicemail")
+    left = routing_pb.ContactDequeued(contact="c1", leg=2, outcome=routing_pb.DEQUEUE_OUTCOME_TIMED_OUT)
+    assert wire.read_routing(received(contact_dequeued=left)) == Dequeued("c1", 2, "timed_out")
     assert wire.read_routing(received(pool_taken=routing_pb.PoolTaken())) is None

@@ -47,10 +47,12 @@ class QueueTable:
             raise Rejected("QUEUE_CLOSED", queue)
         return Place(queue, row.pool, row.priority + priority, row.required_skills)
 
-    def moved_to(self, tenant: str, queue: str, pool: str) -> Place:
+    def moved_to(self, tenant: str, queue: str, pool: str, priority: int = 0) -> Place:
         """Where routing moved a call: it knows the queue, whatever has been read here."""
         row = self._row(tenant, queue)
-        return Place(queue, pool) if row is None else Place(queue, row.pool, row.priority, row.required_skills)
+        if row is None:
+            return Place(queue, pool, priority)
+        return Place(queue, row.pool, row.priority + priority, row.required_skills)
 
     def _row(self, tenant: str, queue: str) -> QueueRow | None:
         if not self.complete():

@@ -54,6 +54,7 @@ class ScriptedSwitch:
         self._agents: dict[str, str] = {}
         self._ringing: set[asyncio.Task[None]] = set()
         self.held: dict[str, bool] = {}
+        self.messages: set[str] = set()
 
     async def events(self) -> AsyncIterator[SwitchEvent]:
         playing = asyncio.create_task(self._play())
@@ -73,6 +74,9 @@ class ScriptedSwitch:
 
     async def hold(self, call: str, *, held: bool) -> None:
         self.held[call] = held
+
+    async def take_message(self, call: str) -> None:
+        self.messages.add(call)
 
     async def hang_up(self, call: str) -> None:
         self._end(call, CallerHungUp(call))

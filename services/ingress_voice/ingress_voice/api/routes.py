@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Depends, Request
@@ -16,9 +16,11 @@ from switchlog.envelope import StreamId
 from switchlog.web import Body, Principaled, answer, cause_of, require
 
 from ..app.calls import Calls, described
-from ..app.ports import EntryPoint, EntryPoints
+from ..app.ports import EntryPoint, EntryPoints, OpeningHours
+from .hours import check_known
 
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")]
+MaybeId = Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._@-]{0,63})?$")]
 Admin = Annotated[Principal, Depends(require("admin"))]
 Agent = Annotated[Principal, Depends(require("agent"))]
 
@@ -31,6 +33,9 @@ class EntryPointIn(Body):
     name: Annotated[str, Field(max_length=128)] = ""
     greeting: Id = "greeting"
     priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
+    hours: MaybeId = ""
+    when_closed: Literal["end", "message", "queue"] = "end"
+    closed_queue: MaybeId = ""
 
 
 class EntryPointOut(BaseModel):
@@ -42,14 +47,19 @@ class EntryPointOut(BaseModel):
     name: str
     greeting: str
     priority: int
+    hours: str
+    when_closed: str
+    closed_queue: str
 
 
-def entry_points(doors: EntryPoints, clock: Clock) -> APIRouter:
+def entry_points(doors: EntryPoints, opening: OpeningHours, clock: Clock) -> APIRouter:
     router = APIRouter(prefix="/v1/entry-points", tags=["entry points"])
 
     @router.put("/{id}")
     async def put(id: Id, body: EntryPointIn, caller: Admin) -> EntryPointOut:
         """Create or replace; repeating it changes nothing."""
+        if body.hours:
+            await check_known(opening, caller.tenant, body.hours)
         door = msgspec.convert({**body.model_dump(), "tenant": caller.tenant, "id": id}, EntryPoint)
         await doors.put(door, clock.now())
         return EntryPointOut.model_validate(asdict(door))

@@ -18,15 +18,18 @@ from ..domain.commands import (
     AnswerBySystem,
     CallCommand,
     ConnectAgent,
+    GiveUpCall,
     HangUpAgent,
     HangUpCaller,
     HoldCall,
+    Place,
     QueueCall,
     ResumeCall,
     StartCall,
+    TakeMessage,
 )
-from ..domain.events import CallEvent
-from ..domain.state import AfterAgent, CallState, NotStarted, Talking, Waiting
+from ..domain.events import CallEvent, EndReason
+from ..domain.state import AfterAgent, CallState, Ended, Leaving, NotStarted, Ringing, Talking, Waiting
 from .ports import (
     AgentAnswered,
     AgentHungUp,
@@ -34,7 +37,9 @@ from .ports import (
     CallerHungUp,
     CallIds,
     Customers,
+    EntryPoint,
     EntryPoints,
+    OpeningHours,
     Queues,
     Ring,
     SwitchEvent,
@@ -42,6 +47,8 @@ from .ports import (
 )
 
 SERVICE = "ingress_voice"
+
+Known = Ringing | Waiting | Talking | AfterAgent | Leaving | Ended
 
 log = get_logger(__name__)
 
@@ -57,6 +64,7 @@ class Calls:
     customers: Customers
     ids: CallIds
     clock: Clock
+    hours: OpeningHours
 
     async def happened(self, event: SwitchEvent) -> None:
         """Something at the switch."""
@@ -76,10 +84,7 @@ class Calls:
 
     async def state(self, contact: StreamId) -> CallState:
         """Raises ``NotFound``."""
-        state = (await self.calls.state(contact)).state
-        if isinstance(state, NotStarted):
-            raise NotFound(detail=contact.name)
-        return state
+        return await self._known(contact)
 
     async def hold(self, contact: StreamId, agent: str, cause: Cause, *, held: bool) -> Answer:
         """Durable first, then the switch: a repeat sets the switch right again."""
@@ -114,13 +119,53 @@ class Calls:
         start = StartCall(door.id, customer_ref, event.called, event.trunk, event.call)
         await self._give(contact, "arrived", start)
         await self._give(contact, "greeted", AnswerBySystem(door.greeting))
+        if not await self._is_open(door) and door.when_closed != "queue":
+            return await self._closed(door, contact, event.call)
         try:
-            place = self.queues.place(door.tenant, door.queue, door.priority)
+            place = await self._place(door)
         except Rejected as refusal:
             log.info("call_not_queued", contact=contact.name, reason=refusal.reason)
             await self.switch.hang_up(event.call)
             return
         await self._give(contact, "queued", QueueCall(place))
+
+    async def hang_up(self, contact: StreamId) -> None:
+        """Drop the line; nothing to do when it is gone."""
+        await self.switch.hang_up(await self._call(contact))
+
+    async def take_message(self, contact: StreamId) -> None:
+        await self.switch.take_message(await self._call(contact))
+
+    async def own_priority(self, contact: StreamId) -> int:
+        """What the entry point adds to the queue's; 0 when it is not there any more."""
+        line = (await self._known(contact)).line
+        try:
+            return (await self.entry_points.get(contact.tenant, line.entry_point)).priority
+        except NotFound:
+            return 0
+
+    async def _known(self, contact: StreamId) -> Known:
+        state = (await self.calls.state(contact)).state
+        if isinstance(state, NotStarted):
+            raise NotFound(detail=contact.name)
+        return state
+
+    async def _place(self, door: EntryPoint) -> Place:
+        """Raises ``Rejected``."""
+        queue = door.queue if await self._is_open(door) else door.closed_queue or door.queue
+        return self.queues.place(door.tenant, queue, door.priority)
+
+    async def _is_open(self, door: EntryPoint) -> bool:
+        return not door.hours or (await self.hours.get(door.tenant, door.hours)).is_open(self.clock.now())
+
+    async def _closed(self, door: EntryPoint, contact: StreamId, call: str) -> None:
+        """RT-6: the fact first, then the switch."""
+        if door.when_closed == "message":
+            await self._give(contact, "closed", TakeMessage())
+            await self.switch.take_message(call)
+        else:
+            await self._give(contact, "closed", GiveUpCall(0, EndReason.BLOCKED))
+            await self.switch.hang_up(call)
 
     async def _report(self, call: str, what: str, command: CallCommand, n: str = "") -> None:
         await self._give(await self._contact(call), what, command, n)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
+
+from switchlog.calendars import calendar
 
 from ..domain.commands import Place
 from ..domain.events import SkillRequirement
@@ -57,6 +59,10 @@ class TelephoneSwitch(Protocol):
 
     async def hold(self, call: str, *, held: bool) -> None: ...
 
+    async def take_message(self, call: str) -> None:
+        """Let the caller speak to a machine until the caller hangs up."""
+        ...
+
     async def hang_up(self, call: str) -> None:
         """End the caller's leg; nothing to do when it is gone."""
         ...
@@ -64,7 +70,11 @@ class TelephoneSwitch(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EntryPoint:
-    """An access number: ``called`` as the switch reports it, and where its calls wait."""
+    """An access number: ``called`` as the switch reports it, and where its calls wait.
+
+    Outside ``hours`` (an id; empty: always open) a call is ended (``when_closed`` = end), may leave a message, or waits
+    in ``closed_queue`` (queue; none: in ``queue`` all the same).
+    """
 
     tenant: str
     id: str
@@ -73,6 +83,44 @@ class EntryPoint:
     name: str = ""
     greeting: str = "greeting"
     priority: int = 0
+    hours: str = ""
+    when_closed: str = "end"
+    closed_queue: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Holiday:
+    """A date with spans of its own; none: closed."""
+
+    name: str = ""
+    spans: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """Opening hours in words: spans such as ``09:00-12:30`` by week day and, in their stead, by date."""
+
+    tenant: str
+    id: str
+    time_zone: str
+    name: str = ""
+    weekly: dict[str, list[str]] = field(default_factory=dict)
+    holidays: dict[str, Holiday] = field(default_factory=dict)
+
+    def is_open(self, at: int) -> bool:
+        """At ``at``, epoch milliseconds."""
+        dates = {date: holiday.spans for date, holiday in self.holidays.items()}
+        return calendar(self.time_zone, self.weekly, dates).is_open(at)
+
+
+class OpeningHours(Protocol):
+    """Raises ``NotFound`` for an unknown id."""
+
+    async def get(self, tenant: str, id: str) -> Hours: ...
+
+    async def put(self, hours: Hours, now: int) -> None: ...
+
+    async def all(self, tenant: str) -> list[Hours]: ...
 
 
 class EntryPoints(Protocol):
@@ -109,7 +157,7 @@ class Queues(Protocol):
         """Raises ``Rejected("QUEUE_UNKNOWN")`` or ``Rejected("QUEUE_CLOSED")``."""
         ...
 
-    def moved_to(self, tenant: str, queue: str, pool: str) -> Place:
+    def moved_to(self, tenant: str, queue: str, pool: str, priority: int = 0) -> Place:
         """Where routing itself has moved a call: taken there even when the queue is closed by now."""
         ...
 

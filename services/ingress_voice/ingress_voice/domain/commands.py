@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .events import SkillRequirement
+from .events import EndReason, SkillRequirement
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,21 @@ class RequeueCall:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeMessage:
+    """Nobody will come: from leg ``leg`` of a queue, or 0, from the door."""
+
+    leg: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUpCall:
+    """The line is dropped: from leg ``leg`` of a queue, or 0, from the door."""
+
+    leg: int
+    reason: EndReason
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectAgent:
     """Media flow both ways between the caller and the agent whom routing assigned."""
 
@@ -85,6 +100,8 @@ CallCommand = (
     | AnswerBySystem
     | QueueCall
     | RequeueCall
+    | TakeMessage
+    | GiveUpCall
     | ConnectAgent
     | HoldCall
     | ResumeCall

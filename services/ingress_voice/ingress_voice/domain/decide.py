@@ -12,6 +12,7 @@ from .commands import (
     AnswerBySystem,
     CallCommand,
     ConnectAgent,
+    GiveUpCall,
     HangUpAgent,
     HangUpCaller,
     HoldCall,
@@ -20,6 +21,7 @@ from .commands import (
     RequeueCall,
     ResumeCall,
     StartCall,
+    TakeMessage,
 )
 from .events import (
     AgentConnected,
@@ -39,7 +41,7 @@ from .events import (
     TrunkSeized,
 )
 from .evolve import INITIAL, evolve
-from .state import AfterAgent, CallState, Ended, Line, NotStarted, Ringing, Talking, Waiting
+from .state import MESSAGE_TAKER, AfterAgent, CallState, Ended, Leaving, Line, NotStarted, Ringing, Talking, Waiting
 
 
 def decide(command: CallCommand, state: CallState, now: int) -> Sequence[CallEvent]:
@@ -62,6 +64,8 @@ def decide(command: CallCommand, state: CallState, now: int) -> Sequence[CallEve
             return [replace(again, from_queue=state.queue, from_pool=state.pool)]
         case ((QueueCall() | RequeueCall()), _):
             return []
+        case ((TakeMessage() | GiveUpCall()), _):
+            return _alone(command, state)
         case ConnectAgent(), Waiting(_, leg, queue, pool) if leg == command.leg:
             return [AgentConnected(leg, queue, pool, command.agent, command.team, command.offer_id)]
         case ConnectAgent(), _:
@@ -77,6 +81,20 @@ def decide(command: CallCommand, state: CallState, now: int) -> Sequence[CallEve
             return _leave(state, LegEnd.LOST if lost else LegEnd.CUSTOMER_ENDED)
         case _:
             assert_never(command)
+
+
+def _alone(command: TakeMessage | GiveUpCall, state: CallState) -> Sequence[CallEvent]:
+    """No agent will come: the caller waits on that leg, or (0) is still at the door."""
+    match state:
+        case Ringing(line) if command.leg == 0:
+            place = (0, "", "")
+        case Waiting(line, leg, queue, pool) if command.leg == leg:
+            place = (leg, queue, pool)
+        case _:
+            return []
+    if isinstance(command, TakeMessage):
+        return [SystemConnected(MESSAGE_TAKER, *place)]
+    return [TrunkReleased(line.trunk, line.line, *place), ContactEnded(command.reason, *place)]
 
 
 def _queued(place: Place, leg: int, arrived_at: int) -> ContactQueued:
@@ -118,6 +136,12 @@ def _leave(state: CallState, how: LegEnd) -> Sequence[CallEvent]:
                 _agent_left(state, how),
                 TrunkReleased(line.trunk, line.line, leg, queue, pool),
                 ContactEnded(EndReason.CUSTOMER_ENDED, leg, queue, pool, agent, team),
+            ]
+        case Leaving(line, leg, queue, pool):
+            return [
+                CustomerDisconnected(leg, queue, pool, "", "", how),
+                TrunkReleased(line.trunk, line.line, leg, queue, pool),
+                ContactEnded(EndReason.SELF_SERVED, leg, queue, pool),
             ]
         case AfterAgent(line, leg, queue, pool, _):
             return [

@@ -21,6 +21,10 @@ class EndReason(StrEnum):
     ABANDONED = "abandoned"
     NEVER_QUEUED = "never_queued"
     BLOCKED = "blocked"
+    SELF_SERVED = "self_served"
+    CALLBACK = "callback"
+    TIMED_OUT = "timed_out"
+    FAILED = "failed"
     UNSPECIFIED = "unspecified"
 
 
@@ -46,9 +50,12 @@ class TrunkSeized:
 
 @dataclass(frozen=True, slots=True)
 class SystemConnected:
-    """A menu or an announcement answered the call."""
+    """A menu, an announcement or what takes a message has the caller."""
 
     system: str
+    leg: int = 0
+    queue: str = ""
+    pool: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from .events import (
     TrunkReleased,
     TrunkSeized,
 )
-from .state import AfterAgent, CallState, Ended, Line, NotStarted, Ringing, Talking, Waiting
+from .state import MESSAGE_TAKER, AfterAgent, CallState, Ended, Leaving, Line, NotStarted, Ringing, Talking, Waiting
 
 INITIAL: CallState = NotStarted()
 
@@ -28,10 +28,12 @@ INITIAL: CallState = NotStarted()
 def evolve(state: CallState, event: CallEvent) -> CallState:
     """The state after ``event``; facts that say nothing about the phase leave it alone."""
     match event:
-        case ContactStarted(trunk=trunk):
-            return Ringing(Line(trunk, ""))
+        case ContactStarted(entry_point, trunk=trunk):
+            return Ringing(Line(trunk, "", entry_point=entry_point))
         case TrunkSeized(trunk, line):
-            return Ringing(Line(trunk, line))
+            return Ringing(replace(_line(state), trunk=trunk, line=line))
+        case SystemConnected(system, leg, queue, pool) if system == MESSAGE_TAKER:
+            return Leaving(replace(_line(state), answered=True), leg, queue, pool)
         case SystemConnected():
             return Ringing(replace(_line(state), answered=True))
         case ContactQueued(leg, queue, pool, arrived_at):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MESSAGE_TAKER = "message"
+
 
 @dataclass(frozen=True, slots=True)
 class NotStarted:
@@ -18,6 +20,7 @@ class Line:
     line: str
     answered: bool = False
     arrived_at: int = 0
+    entry_point: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +61,19 @@ class AfterAgent:
 
 
 @dataclass(frozen=True, slots=True)
+class Leaving:
+    """Nobody will come: the caller leaves a message. ``leg`` is 0 when the call never waited."""
+
+    line: Line
+    leg: int = 0
+    queue: str = ""
+    pool: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     line: Line
     agent: str = ""
 
 
-CallState = NotStarted | Ringing | Waiting | Talking | AfterAgent | Ended
+CallState = NotStarted | Ringing | Waiting | Talking | AfterAgent | Leaving | Ended
