@@ -23,6 +23,7 @@ from switchlog.web import create_app
 from . import wire
 from .adapters import config_rows, inbox
 from .adapters.bus_watch import BusWatch, kafka_probe
+from .adapters.cel import Cel
 from .adapters.reading import Reading
 from .api import offers as offers_api
 from .api import queues as queues_api
@@ -171,6 +172,7 @@ def _inbox(service: Service) -> Inbox:
         told=(kernel.relay.notify, service.orders.told),
         zone=settings.zone,
         name=settings.owner,
+        expressions=Cel(),
     )
     return Inbox(settings.kernel.kafka_bootstrap, inbox.TOPIC, inbox.taken, tools, service.pools)
 

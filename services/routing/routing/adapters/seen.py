@@ -10,10 +10,10 @@ from google.protobuf.descriptor import EnumDescriptor
 
 from contactcenter.agent.v1 import events_pb2 as agent_pb
 from contactcenter.contact.v1 import events_pb2 as contact_pb
-from contactcenter.contact.v1.types_pb2 import Channel, SkillRequirement
+from contactcenter.contact.v1.types_pb2 import Attribute, Channel, SkillRequirement
 
 from ..domain import observed as seen
-from ..domain.observed import Capacity, Skills
+from ..domain.observed import Attributes, Capacity, Ranks, Skills
 
 NOT_CHECKED_IN = frozenset(
     {agent_pb.AGENT_STATE_UNSPECIFIED, agent_pb.AGENT_STATE_SIGNED_OUT, agent_pb.AGENT_STATE_SIGNED_IN}
@@ -49,7 +49,16 @@ def skills_of(requirements: Iterable[SkillRequirement]) -> Skills:
 def capacity_of(standing: agent_pb.AgentStanding | agent_pb.CapacitySet) -> Capacity:
     slots = sorted((channel_of(one.channel), one.slots) for one in standing.capacities)
     costs = sorted((channel_of(one.channel), one.cost) for one in standing.capacities if one.cost)
-    return Capacity(tuple(slots), tuple(costs), standing.units)
+    yields = sorted(channel_of(one.channel) for one in standing.capacities if one.interruptible)
+    return Capacity(tuple(slots), tuple(costs), standing.units, tuple(yields))
+
+
+def ranks_of(standing: agent_pb.AgentStanding | agent_pb.AgentRegistered) -> Ranks:
+    return tuple(sorted((one.queue, one.rank) for one in standing.queue_ranks))
+
+
+def attributes_of(given: Iterable[Attribute]) -> Attributes:
+    return tuple(sorted((one.key, one.value) for one in given))
 
 
 def read_contact(event: contact_pb.ContactEvent) -> seen.ContactFact:
@@ -90,6 +99,8 @@ def read_agent(event: agent_pb.AgentEvent) -> seen.AgentFact:
     match event.WhichOneof("fact"):
         case "joined_pool":
             return _joined(event.joined_pool, agent)
+        case "agent_registered":
+            return _registered(event.agent_registered, agent)
         case "pool_leave_requested":
             return seen.PoolLeaveRequested(agent, event.pool_leave_requested.to_pool)
         case "team_assigned":
@@ -114,7 +125,15 @@ def _joined(fact: agent_pb.JoinedPool, agent: str) -> seen.JoinedPool:
         queues=tuple(standing.queues),
         checked_in=standing.state not in NOT_CHECKED_IN,
         ready=standing.takes_offers,
+        rank=standing.priority,
+        ranks=ranks_of(standing),
+        attributes=attributes_of(standing.attributes),
     )
+
+
+def _registered(fact: agent_pb.AgentRegistered, agent: str) -> seen.AgentRegistered:
+    attributes = attributes_of(fact.attributes)
+    return seen.AgentRegistered(agent, tuple(fact.queues), fact.priority, ranks_of(fact), attributes)
 
 
 def _at_work(event: agent_pb.AgentEvent, agent: str) -> seen.AgentFact:

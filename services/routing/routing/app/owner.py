@@ -20,6 +20,7 @@ from switchlog.store import EventStore, SeenStore
 from ..domain.commands import Order, StartDay, TakePool
 from ..domain.decide import decide_one
 from ..domain.events import Event, Observed, PoolDayStarted, PoolTaken, TimerElapsed, TimerKind
+from ..domain.expressions import NO_EXPRESSIONS, Expressions
 from ..domain.state import Board
 from . import log as pool_log
 from .deadlines import Deadlines
@@ -49,6 +50,7 @@ class Tools:
     told: Sequence[Told]
     zone: ZoneInfo
     name: str
+    expressions: Expressions = NO_EXPRESSIONS
 
 
 class Owner:
@@ -100,6 +102,7 @@ class Owner:
         """Fold the log, append ``PoolTaken``: whatever a former owner has in flight loses from here on (rule 20)."""
         chapter = await patiently(partial(self._tools.days.latest, self.stream))
         opened = await patiently(partial(open_board, self._tools.events, self._tools.codec, self.stream, chapter))
+        opened.board.use(self._tools.expressions)
         for attempt in range(100):
             self._board, self._head, self._recorded_at = opened.board, opened.head, opened.recorded_at
             mine = opened.board.generation + 1

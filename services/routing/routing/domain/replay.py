@@ -62,6 +62,8 @@ def replay(history: Iterable[Recorded], board: Board) -> Divergence | None:
 
 def opens(event: Event) -> bool:
     """Whether ``event`` is the first of a turn: only an input causes it."""
+    if isinstance(event, OfferAccepted) and event.automatic:
+        return False
     return isinstance(event, Opening)
 
 
