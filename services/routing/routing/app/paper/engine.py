@@ -21,7 +21,7 @@ from ...domain.events import (
     OfferExpired,
     Outcome,
 )
-from ...domain.members import Contact, Phase
+from ...domain.members import Contact, Phase, leg_key
 from ...domain.observed import AgentFact, ContactFact
 from ...domain.state import Board
 from ..deadlines import Deadlines
@@ -255,7 +255,8 @@ class Engine:
             return
         if event.outcome is not Outcome.FLOWED_OUT:
             self._cases.pop(event.contact, None)
-        if event.accepted_at and event.agent:  # accepted, but gone before it was connected
+        agent = self.board.agents.get(event.agent)
+        if agent and leg_key(event.contact, event.leg) in agent.work:  # accepted, but gone before it was connected
             self._at(self.now, END, self._agent, seen.WorkEnded(event.agent, event.contact, event.leg))
 
     def _talk_ends(self, case: Case, leg: int, agent: str, wrap_up: int) -> None:
