@@ -767,6 +767,8 @@ class AgentReady(_message.Message):
     POOL_FIELD_NUMBER: _builtins.int
     TEAM_FIELD_NUMBER: _builtins.int
     AUTOMATIC_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    FORCED_BY_FIELD_NUMBER: _builtins.int
     agent: _builtins.str
     """The agent."""
     pool: _builtins.str
@@ -775,6 +777,10 @@ class AgentReady(_message.Message):
     """The agent's team."""
     automatic: _builtins.bool
     """By rule, such as after a wrap-up, not by the agent."""
+    reason: _builtins.str
+    """The reason's id when it was forced."""
+    forced_by: _builtins.str
+    """The supervisor who forced it; empty: the agent's own act, or a rule's."""
     def __init__(
         self,
         *,
@@ -782,10 +788,12 @@ class AgentReady(_message.Message):
         pool: _builtins.str = ...,
         team: _builtins.str = ...,
         automatic: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+        forced_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "automatic", b"automatic", "pool", b"pool", "team", b"team"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "automatic", b"automatic", "forced_by", b"forced_by", "pool", b"pool", "reason", b"reason", "team", b"team"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -803,6 +811,7 @@ class AgentNotReady(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     PLANNED_FIELD_NUMBER: _builtins.int
     BREAK_ID_FIELD_NUMBER: _builtins.int
+    FORCED_BY_FIELD_NUMBER: _builtins.int
     agent: _builtins.str
     """The agent."""
     pool: _builtins.str
@@ -815,6 +824,8 @@ class AgentNotReady(_message.Message):
     """It was planned."""
     break_id: _builtins.str
     """The approved break that it begins, if any."""
+    forced_by: _builtins.str
+    """The supervisor who forced it; empty: the agent's own act, or a rule's."""
     def __init__(
         self,
         *,
@@ -824,10 +835,11 @@ class AgentNotReady(_message.Message):
         reason: _builtins.str = ...,
         planned: _builtins.bool = ...,
         break_id: _builtins.str = ...,
+        forced_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "break_id", b"break_id", "planned", b"planned", "pool", b"pool", "reason", b"reason", "team", b"team"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "break_id", b"break_id", "forced_by", b"forced_by", "planned", b"planned", "pool", b"pool", "reason", b"reason", "team", b"team"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -947,6 +959,7 @@ class WorkStarted(_message.Message):
     QUEUE_FIELD_NUMBER: _builtins.int
     CHANNEL_FIELD_NUMBER: _builtins.int
     OFFER_ID_FIELD_NUMBER: _builtins.int
+    WRAP_UP_MS_FIELD_NUMBER: _builtins.int
     agent: _builtins.str
     """The agent."""
     pool: _builtins.str
@@ -963,6 +976,8 @@ class WorkStarted(_message.Message):
     """The contact's channel."""
     offer_id: _builtins.str
     """The offer that was accepted."""
+    wrap_up_ms: _builtins.int
+    """The time limit of its wrap-up by its queue; 0: the agent's own."""
     def __init__(
         self,
         *,
@@ -974,10 +989,11 @@ class WorkStarted(_message.Message):
         queue: _builtins.str = ...,
         channel: _types_pb2.Channel.ValueType = ...,
         offer_id: _builtins.str = ...,
+        wrap_up_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "channel", b"channel", "contact", b"contact", "leg", b"leg", "offer_id", b"offer_id", "pool", b"pool", "queue", b"queue", "team", b"team"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "channel", b"channel", "contact", b"contact", "leg", b"leg", "offer_id", b"offer_id", "pool", b"pool", "queue", b"queue", "team", b"team", "wrap_up_ms", b"wrap_up_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1149,6 +1165,7 @@ class AgentCheckedOut(_message.Message):
     POOL_FIELD_NUMBER: _builtins.int
     TEAM_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    FORCED_BY_FIELD_NUMBER: _builtins.int
     agent: _builtins.str
     """The agent."""
     pool: _builtins.str
@@ -1157,6 +1174,8 @@ class AgentCheckedOut(_message.Message):
     """The agent's team."""
     reason: _builtins.str
     """The reason's id; empty: the agent's own wish."""
+    forced_by: _builtins.str
+    """The supervisor who forced it; empty: the agent's own act, or a rule's."""
     def __init__(
         self,
         *,
@@ -1164,10 +1183,11 @@ class AgentCheckedOut(_message.Message):
         pool: _builtins.str = ...,
         team: _builtins.str = ...,
         reason: _builtins.str = ...,
+        forced_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "pool", b"pool", "reason", b"reason", "team", b"team"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "forced_by", b"forced_by", "pool", b"pool", "reason", b"reason", "team", b"team"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1183,6 +1203,7 @@ class AgentSignedOut(_message.Message):
     POOL_FIELD_NUMBER: _builtins.int
     TEAM_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    FORCED_BY_FIELD_NUMBER: _builtins.int
     agent: _builtins.str
     """The agent."""
     pool: _builtins.str
@@ -1191,6 +1212,8 @@ class AgentSignedOut(_message.Message):
     """The agent's team."""
     reason: _builtins.str
     """The reason's id, such as `session_expired`; empty: the agent's own wish."""
+    forced_by: _builtins.str
+    """The supervisor who forced it; empty: the agent's own act, or a rule's."""
     def __init__(
         self,
         *,
@@ -1198,10 +1221,11 @@ class AgentSignedOut(_message.Message):
         pool: _builtins.str = ...,
         team: _builtins.str = ...,
         reason: _builtins.str = ...,
+        forced_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "pool", b"pool", "reason", b"reason", "team", b"team"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "forced_by", b"forced_by", "pool", b"pool", "reason", b"reason", "team", b"team"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -2060,6 +2060,7 @@ class ContactAssigned(_message.Message):
     QUEUED_AT_FIELD_NUMBER: _builtins.int
     ACCEPTED_AT_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
+    WRAP_UP_MS_FIELD_NUMBER: _builtins.int
     leg: _builtins.int
     """The leg."""
     queue: _builtins.str
@@ -2076,6 +2077,8 @@ class ContactAssigned(_message.Message):
     """The channel."""
     policy: _builtins.str
     """How the agent was chosen, `name@version`."""
+    wrap_up_ms: _builtins.int
+    """The time limit of its wrap-up by its queue; 0: the agent's own."""
     @_builtins.property
     def queued_at(self) -> _timestamp_pb2.Timestamp:
         """Since when the contact waited in this queue."""
@@ -2097,10 +2100,11 @@ class ContactAssigned(_message.Message):
         queued_at: _timestamp_pb2.Timestamp | None = ...,
         accepted_at: _timestamp_pb2.Timestamp | None = ...,
         policy: _builtins.str = ...,
+        wrap_up_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["accepted_at", b"accepted_at", "queued_at", b"queued_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at", b"accepted_at", "agent", b"agent", "channel", b"channel", "contact", b"contact", "leg", b"leg", "offer_id", b"offer_id", "policy", b"policy", "queue", b"queue", "queued_at", b"queued_at", "team", b"team"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at", b"accepted_at", "agent", b"agent", "channel", b"channel", "contact", b"contact", "leg", b"leg", "offer_id", b"offer_id", "policy", b"policy", "queue", b"queue", "queued_at", b"queued_at", "team", b"team", "wrap_up_ms", b"wrap_up_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
