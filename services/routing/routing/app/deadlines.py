@@ -20,10 +20,19 @@ from ..domain.ranked import Ranked
 from ..domain.state import Board, Finality, quarter_end
 
 
-class Deadlines:
-    """Offers and quarter hours by when they are due; ``now`` is epoch milliseconds, ``time`` seconds of bus time."""
+def in_time(timer: TimerElapsed) -> int:
+    """Nothing is told later than it is due."""
+    return 0
 
-    def __init__(self) -> None:
+
+class Deadlines:
+    """Offers and quarter hours by when they are due; ``now`` is epoch milliseconds, ``time`` seconds of bus time.
+
+    ``late`` says how many milliseconds after it is due a timer is told: in a past that is enacted again.
+    """
+
+    def __init__(self, late: Callable[[TimerElapsed], int] = in_time) -> None:
+        self._late = late
         self._due = Ranked()
         self._timers: dict[str, TimerElapsed] = {}
 
@@ -82,7 +91,7 @@ class Deadlines:
 
     def _put(self, id: str, timer: TimerElapsed, now: int, time: float) -> None:
         self._timers[id] = timer
-        self._due.put(id, (int(time * 1000) + timer.due_at - now,))
+        self._due.put(id, (int(time * 1000) + timer.due_at - now + self._late(timer),))
 
     def _drop(self, id: str) -> None:
         self._timers.pop(id, None)
