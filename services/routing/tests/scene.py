@@ -61,6 +61,22 @@ class Scene:
         self.agent(seen.AgentCheckedIn(agent))
         return self.agent(seen.AgentReady(agent))
 
+    def joins(self, agent: str, slots: tuple[tuple[str, int], ...] = (("chat", 1),), **options: Any) -> list[Event]:
+        """The agent joins ready to take offers."""
+        given = {"team": "team1", "capacity": seen.Capacity(slots), "checked_in": True, "ready": True} | options
+        return self.agent(seen.JoinedPool(agent, "p1", **given))
+
+    def done(self, contact: str, agent: str, leg: int = 1) -> list[Event]:
+        """The conversation is over, without wrap-up."""
+        return self.agent(seen.WorkEnded(agent, contact, leg))
+
+    def served(self, contact: str, **options: Any) -> str:
+        """``contact`` is queued, offered, accepted and answered; by whom."""
+        offered = only_offer(self.queued(contact, **options))
+        self.accept(offered.offer_id, offered.agent)
+        self.contact(seen.AgentConnected(contact, 1, offered.agent, self.now))
+        return offered.agent
+
     def accept(self, offer_id: str, agent: str, **options: Any) -> list[Event]:
         return self.tell(AcceptOffer(offer_id, agent, self._command(), **options))
 
