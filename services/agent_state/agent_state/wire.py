@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from contactcenter.agent.v1 import events_pb2 as pb
 from contactcenter.contact.v1.events_pb2 import ContactEvent
-from contactcenter.contact.v1.types_pb2 import Channel
+from contactcenter.contact.v1.types_pb2 import Attribute, Channel
 from contactcenter.routing.v1.events_pb2 import DEQUEUE_OUTCOME_ANSWERED, RoutingEvent
 from switchlog.bus.record import Received
 from switchlog.envelope import Codec
@@ -27,7 +27,20 @@ from .app.foreign import (
     RoutingFact,
 )
 from .domain import events as domain
-from .domain.events import Activity, AgentEvent, Capacity, Card, EndedBy, Leg, Mode, Skill, Slots, Stamp, Standing
+from .domain.events import (
+    Activity,
+    AgentEvent,
+    Capacity,
+    Card,
+    EndedBy,
+    Forced,
+    Leg,
+    Mode,
+    Skill,
+    Slots,
+    Stamp,
+    Standing,
+)
 
 TOPIC = "agent.events.v1"
 CHANNELS = frozenset(name.removeprefix("CHANNEL_").lower() for name in Channel.keys()) - {"unspecified"}  # noqa: SIM118
@@ -82,7 +95,7 @@ def read_routing(received: Received) -> RoutingFact | None:
             return OfferOver(end.agent, end.offer_id, _ENDS[kind], kind == "offer_expired" and end.not_ready)
         case "contact_assigned":
             given = event.contact_assigned
-            return LegAssigned(given.agent, _leg(given), given.offer_id)
+            return LegAssigned(given.agent, _leg(given), given.offer_id, given.wrap_up_ms)
         case "contact_dequeued":
             left = event.contact_dequeued
             return LegDequeued(_leg(left), left.outcome == DEQUEUE_OUTCOME_ANSWERED)
@@ -139,6 +152,8 @@ def _(event: domain.AgentRegistered) -> pb.AgentEvent:
         priority=card.priority,
         queues=card.queues,
         languages=card.languages,
+        queue_ranks=_ranks(card.ranks),
+        attributes=_attributes(card.attributes),
     )
     return pb.AgentEvent(agent_registered=fact)
 
@@ -182,12 +197,19 @@ def _(event: domain.AgentCheckedIn) -> pb.AgentEvent:
 
 @_write.register
 def _(event: domain.AgentReady) -> pb.AgentEvent:
-    return pb.AgentEvent(agent_ready=pb.AgentReady(**_who(event.stamp)))
+    fact = pb.AgentReady(**_who(event.stamp), **_forced(event.forced))
+    return pb.AgentEvent(agent_ready=fact)
 
 
 @_write.register
 def _(event: domain.AgentNotReady) -> pb.AgentEvent:
-    fact = pb.AgentNotReady(**_who(event.stamp), reason=event.reason, planned=event.planned, break_id=event.break_id)
+    fact = pb.AgentNotReady(
+        **_who(event.stamp),
+        reason=event.reason,
+        planned=event.planned,
+        break_id=event.break_id,
+        forced_by=event.forced_by,
+    )
     return pb.AgentEvent(agent_not_ready=fact)
 
 
@@ -205,7 +227,8 @@ def _(event: domain.BreakApproved) -> pb.AgentEvent:
 
 @_write.register
 def _(event: domain.WorkStarted) -> pb.AgentEvent:
-    fact = pb.WorkStarted(**_who(event.stamp), **_leg_fields(event.work), offer_id=event.offer_id)
+    leg = _leg_fields(event.work)
+    fact = pb.WorkStarted(**_who(event.stamp), **leg, offer_id=event.offer_id, wrap_up_ms=event.wrap_up_ms)
     return pb.AgentEvent(work_started=fact)
 
 
@@ -229,12 +252,14 @@ def _(event: domain.WrapUpEnded) -> pb.AgentEvent:
 
 @_write.register
 def _(event: domain.AgentCheckedOut) -> pb.AgentEvent:
-    return pb.AgentEvent(agent_checked_out=pb.AgentCheckedOut(**_who(event.stamp)))
+    fact = pb.AgentCheckedOut(**_who(event.stamp), **_forced(event.forced))
+    return pb.AgentEvent(agent_checked_out=fact)
 
 
 @_write.register
 def _(event: domain.AgentSignedOut) -> pb.AgentEvent:
-    return pb.AgentEvent(agent_signed_out=pb.AgentSignedOut(**_who(event.stamp)))
+    fact = pb.AgentSignedOut(**_who(event.stamp), **_forced(event.forced))
+    return pb.AgentEvent(agent_signed_out=fact)
 
 
 def standing_message(standing: Standing) -> pb.AgentStanding:
@@ -249,7 +274,21 @@ def standing_message(standing: Standing) -> pb.AgentStanding:
         takes_offers=standing.takes_offers,
         idle_since=stamp_of(standing.idle_since),
         queues=standing.queues,
+        queue_ranks=_ranks(standing.ranks),
+        attributes=_attributes(standing.attributes),
     )
+
+
+def _forced(forced: Forced | None) -> dict[str, Any]:
+    return {} if forced is None else {"reason": forced.reason, "forced_by": forced.by}
+
+
+def _ranks(ranks: tuple[tuple[str, int], ...]) -> list[pb.QueueRank]:
+    return [pb.QueueRank(queue=queue, rank=rank) for queue, rank in ranks]
+
+
+def _attributes(pairs: tuple[tuple[str, str], ...]) -> list[Attribute]:
+    return [Attribute(key=key, value=value) for key, value in pairs]
 
 
 def _skills(skills: tuple[Skill, ...]) -> list[pb.Skill]:
@@ -258,7 +297,9 @@ def _skills(skills: tuple[Skill, ...]) -> list[pb.Skill]:
 
 def _capacities(capacity: Capacity) -> list[pb.ChannelCapacity]:
     found = [
-        pb.ChannelCapacity(channel=channel_number(one.channel), slots=one.slots, cost=one.cost)
+        pb.ChannelCapacity(
+            channel=channel_number(one.channel), slots=one.slots, cost=one.cost, interruptible=one.interruptible
+        )
         for one in capacity.channels
     ]
     return sorted(found, key=lambda one: one.channel)
@@ -279,7 +320,19 @@ def _card(fact: pb.AgentRegistered) -> Card:
         fact.priority,
         tuple(fact.queues),
         tuple(fact.languages),
+        read_ranks(fact.queue_ranks),
+        read_attributes(fact.attributes),
     )
+
+
+def read_ranks(ranks: Any) -> tuple[tuple[str, int], ...]:
+    """(queue, rank), sorted by queue."""
+    return tuple(sorted((one.queue, one.rank) for one in ranks))
+
+
+def read_attributes(attributes: Any) -> tuple[tuple[str, str], ...]:
+    """(key, value), sorted by key."""
+    return tuple(sorted((one.key, one.value) for one in attributes))
 
 
 def read_skills(skills: Any) -> tuple[Skill, ...]:
@@ -288,7 +341,7 @@ def read_skills(skills: Any) -> tuple[Skill, ...]:
 
 def read_capacity(message: Any) -> Capacity:
     """From anything with ``capacities`` and ``units``, in the order of the channels' words."""
-    slots = [Slots(channel_word(one.channel), one.slots, one.cost) for one in message.capacities]
+    slots = [Slots(channel_word(one.channel), one.slots, one.cost, one.interruptible) for one in message.capacities]
     return Capacity(tuple(sorted(slots)), message.units)
 
 
@@ -302,6 +355,8 @@ def _standing(message: pb.AgentStanding) -> Standing:
         mode_word(message.mode),
         message.takes_offers,
         _ms(message.idle_since) if message.HasField("idle_since") else None,
+        read_ranks(message.queue_ranks),
+        read_attributes(message.attributes),
     )
 
 
@@ -318,17 +373,23 @@ _READERS: dict[str, Callable[[Stamp, Any], AgentEvent]] = {
     "pool_leave_requested": lambda stamp, fact: domain.PoolLeaveRequested(stamp, fact.to_pool),
     "agent_signed_in": lambda stamp, fact: domain.AgentSignedIn(stamp),
     "agent_checked_in": lambda stamp, fact: domain.AgentCheckedIn(stamp, mode_word(fact.mode) or Mode.WEB),
-    "agent_ready": lambda stamp, fact: domain.AgentReady(stamp),
-    "agent_not_ready": lambda stamp, fact: domain.AgentNotReady(stamp, fact.reason, fact.planned, fact.break_id),
+    "agent_ready": lambda stamp, fact: domain.AgentReady(stamp, _read_forced(fact)),
+    "agent_not_ready": lambda stamp, fact: domain.AgentNotReady(
+        stamp, fact.reason, fact.planned, fact.break_id, fact.forced_by
+    ),
     "break_requested": lambda stamp, fact: domain.BreakRequested(stamp, fact.break_id, fact.reason, fact.planned),
     "break_approved": lambda stamp, fact: domain.BreakApproved(stamp, fact.break_id, fact.approved_by),
-    "work_started": lambda stamp, fact: domain.WorkStarted(stamp, _leg(fact), fact.offer_id),
+    "work_started": lambda stamp, fact: domain.WorkStarted(stamp, _leg(fact), fact.offer_id, fact.wrap_up_ms),
     "work_ended": lambda stamp, fact: domain.WorkEnded(stamp, _leg(fact), fact.wrap_up_follows),
     "wrap_up_started": lambda stamp, fact: domain.WrapUpStarted(stamp, _leg(fact), _ms(fact.ends_at)),
     "wrap_up_ended": lambda stamp, fact: domain.WrapUpEnded(stamp, _leg(fact), _ended_by(fact.by)),
-    "agent_checked_out": lambda stamp, fact: domain.AgentCheckedOut(stamp),
-    "agent_signed_out": lambda stamp, fact: domain.AgentSignedOut(stamp),
+    "agent_checked_out": lambda stamp, fact: domain.AgentCheckedOut(stamp, _read_forced(fact)),
+    "agent_signed_out": lambda stamp, fact: domain.AgentSignedOut(stamp, _read_forced(fact)),
 }
+
+
+def _read_forced(fact: Any) -> Forced | None:
+    return Forced(fact.forced_by, fact.reason) if fact.forced_by else None
 
 
 def _ended_by(number: int) -> EndedBy:

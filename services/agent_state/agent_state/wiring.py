@@ -21,6 +21,7 @@ from switchlog.web import create_app
 from . import metrics, wire
 from .api import agents as agents_api
 from .api import me as me_api
+from .api import teams as teams_api
 from .api.socket import AgentSocket
 from .app.clocks import firing, timers_of
 from .app.desks import Desks
@@ -32,6 +33,7 @@ from .domain.decide import AGENT
 from .projections.holders import HolderRows
 from .projections.offers import Offers
 from .projections.roster import Roster
+from .projections.teams import Teams
 from .rpc.agents import AgentsByRpc
 
 TOPICS = {"agent": wire.TOPIC}
@@ -90,6 +92,7 @@ def app(service: Service, verifier: Verifier) -> FastAPI:
             # "me" before {agent}: the first route that fits answers
             me_api.routes(service.agents, office, service.kernel.clock),
             agents_api.routes(service.agents, service.roster),
+            teams_api.routes(Teams(service.roster.views), service.kernel.clock),
             AgentSocket(service.agents, service.desks, service.offers, office).routes(),
         ],
         verifier=verifier,

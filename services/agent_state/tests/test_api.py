@@ -74,7 +74,7 @@ async def test_an_admin_defines_an_agent_who_then_goes_to_work(http, admin, ann)
         assert (answered.status_code, answered.json()) == (200, {"stream": "agent-ann", "version": n})
     me = (await http.get("/v1/agents/me", headers=ann)).json()
     assert (me["state"], me["mode"], me["ready"], me["name"], me["contacts"]) == ("ready", "web", True, "Ann 安", [])
-    assert me["capacity"] == [{"channel": "chat", "slots": 2, "cost": 0}]
+    assert me["capacity"] == [{"channel": "chat", "slots": 2, "cost": 0, "interruptible": False}]
 
 
 async def test_an_id_that_is_taken_is_refused_on_request(http, admin) -> None:
@@ -184,6 +184,28 @@ async def test_a_supervisor_grants_a_break_and_forces_a_state(http, scene, issue
     await http.post("/v1/agents/ann:force-state", json={"state": "ready"}, headers=lea)
     assert (await http.get("/v1/agents/me", headers=ann)).json()["state"] == "ready"
     assert (await http.post("/v1/agents/ann:force-state", json={"state": "busy"}, headers=lea)).status_code == 422
+    why = {"state": "not_ready", "reason": "coaching"}
+    assert (await http.post("/v1/agents/ann:force-state", json=why, headers=lea)).status_code == 200
+    forced = (await scene.facts("ann"))[-1]
+    assert (forced.reason, forced.forced_by) == ("coaching", "lea")
+
+
+async def test_an_agents_ranks_and_attributes_are_shown_as_they_were_given(http, admin) -> None:
+    """RT-1 RT-4"""
+    given = {"ranks": {"vip": 9}, "attributes": {"site": "Shanghai"}}
+    slots = [{"channel": "chat", "slots": 2, "cost": 0, "interruptible": True}]
+    assert (await put(http, admin, **given, capacity=slots)).status_code == 200
+    shown = (await http.get("/v1/agents/ann", headers=admin)).json()
+    assert {name: shown[name] for name in ("ranks", "attributes", "capacity")} == {**given, "capacity": slots}
+
+
+async def test_an_admin_names_a_team(http, admin, issuer) -> None:
+    for _ in range(2):
+        assert (await http.put("/v1/teams/t1", json={"name": "Front 前台"}, headers=admin)).status_code == 200
+    assert (await http.get("/v1/teams", headers=admin)).json() == {"teams": [{"team": "t1", "name": "Front 前台"}]}
+    assert (await http.get("/v1/teams/t2", headers=admin)).status_code == 404
+    agent = issuer.bearer("ann", ("agent",))
+    assert (await http.put("/v1/teams/t1", json={"name": "x"}, headers=agent)).status_code == 403
 
 
 async def test_the_ledger_of_the_day_is_shown(http, scene, ann) -> None:

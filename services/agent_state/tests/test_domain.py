@@ -15,6 +15,8 @@ from agent_state.domain.commands import (
     CheckOut,
     EndWork,
     EndWrapUp,
+    ForcedState,
+    ForceState,
     MissOffer,
     RegisterAgent,
     ReleaseFromPool,
@@ -39,6 +41,7 @@ from agent_state.domain.events import (
     CapacitySet,
     Card,
     EndedBy,
+    Forced,
     JoinedPool,
     Leg,
     Mode,
@@ -319,3 +322,45 @@ def test_the_time_of_the_present_activity_is_known() -> None:
     state = ready.given(AgentNotReady(later, "lunch"), AgentNotReady(replace(STAMP, at=NOW + 9), "meeting")).state
     assert isinstance(state, Agent)
     assert state.since == NOW + 5
+
+
+# -- forced by a supervisor (RT-8) -------------------------------------------------------------------------------------
+
+LEA = Forced("lea", "too-long-a-break")
+
+
+def test_a_supervisor_sets_an_agent_ready_and_the_fact_says_who_and_why() -> None:
+    """RT-8"""
+    checked_in.when(ForceState(ForcedState.READY, LEA)).then(AgentReady(STAMP, LEA))
+    ready.when(ForceState(ForcedState.READY, LEA)).then_nothing()
+
+
+def test_a_supervisor_sets_an_agent_not_ready_while_work_goes_on() -> None:
+    """RT-8"""
+    busy.when(ForceState(ForcedState.NOT_READY, LEA)).then(AgentNotReady(STAMP, "too-long-a-break", False, "", "lea"))
+
+
+def test_a_supervisor_signs_an_agent_out_who_has_no_work() -> None:
+    """RT-8"""
+    ready.when(ForceState(ForcedState.SIGNED_OUT, LEA)).then(AgentCheckedOut(STAMP, LEA), AgentSignedOut(STAMP, LEA))
+    busy.when(ForceState(ForcedState.SIGNED_OUT, LEA)).then_rejected("WORK_OPEN")
+
+
+def test_nobody_is_forced_to_work_who_is_not_there() -> None:
+    """AG-1: only who has checked in can be ready."""
+    signed_in.when(ForceState(ForcedState.READY, LEA)).then_rejected("NOT_CHECKED_IN")
+
+
+# -- a queue's own time for wrap-up (AG-2) -----------------------------------------------------------------------------
+
+
+def test_the_queues_limit_of_a_wrap_up_counts_before_the_agents_own() -> None:
+    """AG-2"""
+    given = ready.given(WorkStarted(STAMP, LEG, "o1", 5_000))
+    given.when(EndWork(LEG)).then(WorkEnded(STAMP, LEG, True), WrapUpStarted(STAMP, LEG, NOW + 5_000))
+    busy.when(EndWork(LEG)).then(WorkEnded(STAMP, LEG, True), WrapUpStarted(STAMP, LEG, NOW + 30_000))
+
+
+def test_a_started_work_keeps_the_limit_that_its_queue_had_then() -> None:
+    """AG-2"""
+    ready.when(StartWork(LEG, "o1", 5_000)).then(WorkStarted(STAMP, LEG, "o1", 5_000))

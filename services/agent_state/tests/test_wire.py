@@ -29,11 +29,15 @@ from switchlog.envelope import StreamId
 AT = 1_750_000_000_123
 STAMP = e.Stamp("ann", "front", "t1", AT)
 LEG = e.Leg("c1", 2, "sales", "chat")
-CAPACITY = e.Capacity((e.Slots("chat", 4, 20), e.Slots("voice", 1, 100)), 100)
+CAPACITY = e.Capacity((e.Slots("chat", 4, 20), e.Slots("voice", 1, 100, True)), 100)
 SKILLS = (e.Skill("billing", 3), e.Skill("en"))
-STANDING = e.Standing(SKILLS, CAPACITY, 5, ("sales",), e.Activity.READY, e.Mode.WEB, True, AT)
+STANDING = e.Standing(
+    SKILLS, CAPACITY, 5, ("sales",), e.Activity.READY, e.Mode.WEB, True, AT, (("sales", 3),), (("site", "x"),)
+)
 EVENTS: list[AgentEvent] = [
-    e.AgentRegistered(STAMP, e.Card("Ann 安", 30_000, False, 5, ("sales",), ("zh", "en"))),
+    e.AgentRegistered(
+        STAMP, e.Card("Ann 安", 30_000, False, 5, ("sales",), ("zh", "en"), (("sales", 3),), (("site", "x"),))
+    ),
     e.TeamAssigned(STAMP, "t0"),
     e.SkillsAssigned(STAMP, SKILLS),
     e.CapacitySet(STAMP, CAPACITY),
@@ -43,15 +47,19 @@ EVENTS: list[AgentEvent] = [
     e.AgentSignedIn(STAMP),
     *(e.AgentCheckedIn(STAMP, mode) for mode in e.Mode),
     e.AgentReady(STAMP),
+    e.AgentReady(STAMP, e.Forced("lea", "late")),
+    e.AgentNotReady(STAMP, "late", forced_by="lea"),
     e.AgentNotReady(STAMP, "break", True, "b1"),
     e.BreakRequested(STAMP, "b1", "coffee", True),
     e.BreakApproved(STAMP, "b1", "lea"),
-    e.WorkStarted(STAMP, LEG, "o1"),
+    e.WorkStarted(STAMP, LEG, "o1", 5_000),
     e.WorkEnded(STAMP, LEG, True),
     e.WrapUpStarted(STAMP, LEG, AT + 30_000),
     *(e.WrapUpEnded(STAMP, LEG, by) for by in e.EndedBy),
     e.AgentCheckedOut(STAMP),
     e.AgentSignedOut(STAMP),
+    e.AgentCheckedOut(STAMP, e.Forced("lea", "late")),
+    e.AgentSignedOut(STAMP, e.Forced("lea", "late")),
 ]
 
 

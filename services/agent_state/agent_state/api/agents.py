@@ -81,6 +81,7 @@ def routes(agents: Agents, roster: Roster) -> APIRouter:
         """Set an agent ready, not ready or signed out; the fact names who did it (RT-8)."""
         known, _ = await agents.known(caller.tenant, agent)
         check_team(caller, known.profile.team)
-        return answer(await agents.command(caller.tenant, agent, body.command(), cause_of(request, caller, body)))
+        order = body.command(caller.subject)
+        return answer(await agents.command(caller.tenant, agent, order, cause_of(request, caller, body)))
 
     return router

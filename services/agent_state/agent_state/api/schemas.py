@@ -10,11 +10,12 @@ from pydantic import Field
 from switchlog.web import Body
 
 from .. import wire
-from ..domain.commands import AgentCommand, BeNotReady, BeReady, RegisterAgent, SignOut
-from ..domain.events import Capacity, Card, Mode, Skill, Slots
+from ..domain.commands import ForcedState, ForceState, RegisterAgent
+from ..domain.events import Capacity, Card, Forced, Mode, Skill, Slots
 
 ID = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$"
 Id = Annotated[str, Field(pattern=ID)]
+Key = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 Reason = Annotated[str, Field(pattern=ID, description="The reason's id, such as lunch.")]
 Channel = StrEnum("Channel", sorted(wire.CHANNELS))  # type: ignore[misc]  # the contract's list, not a second one
 
@@ -28,6 +29,10 @@ class SlotsIn(Body):
     channel: Channel
     slots: int = Field(ge=0, le=100)
     cost: int = Field(default=0, ge=0, le=10_000)
+    interruptible: bool = False
+
+    def slots_of(self) -> Slots:
+        return Slots(self.channel.value, self.slots, self.cost, self.interruptible)
 
 
 class AgentIn(Body):
@@ -44,6 +49,8 @@ class AgentIn(Body):
     priority: int = Field(default=0, ge=-1000, le=1000)
     queues: list[Id] = Field(default=[], max_length=200)
     languages: list[Annotated[str, Field(max_length=35)]] = Field(default=[], max_length=50)
+    ranks: dict[Id, Annotated[int, Field(ge=-1000, le=1000)]] = Field(default={}, max_length=200)
+    attributes: dict[Key, Annotated[str, Field(max_length=128)]] = Field(default={}, max_length=50)
 
     def command(self, agent: str, only_new: bool) -> RegisterAgent:
         """The command for ``agent``."""
@@ -56,13 +63,19 @@ class AgentIn(Body):
                 self.priority,
                 tuple(self.queues),
                 tuple(self.languages),
+                tuple(sorted(self.ranks.items())),
+                tuple(sorted(self.attributes.items())),
             ),
             self.team,
             self.pool,
             tuple(Skill(one.skill, one.level) for one in self.skills),
-            Capacity(tuple(Slots(one.channel.value, one.slots, one.cost) for one in self.capacity), self.units),
+            Capacity(tuple(one.slots_of() for one in self.capacity), self.units),
             only_new,
         )
+
+
+class TeamIn(Body):
+    name: Annotated[str, Field(max_length=128)] = ""
 
 
 class CheckInIn(Body):
@@ -85,21 +98,9 @@ class PoolIn(Body):
     pool: Id
 
 
-class ForcedState(StrEnum):
-    READY = "ready"
-    NOT_READY = "not_ready"
-    SIGNED_OUT = "signed_out"
-
-
 class ForceStateIn(Body):
     state: ForcedState
     reason: Reason = "supervisor"
 
-    def command(self) -> AgentCommand:
-        match self.state:
-            case ForcedState.READY:
-                return BeReady()
-            case ForcedState.NOT_READY:
-                return BeNotReady(self.reason)
-            case ForcedState.SIGNED_OUT:
-                return SignOut()
+    def command(self, by: str) -> ForceState:
+        return ForceState(self.state, Forced(by, self.reason))

@@ -43,9 +43,12 @@ class OfferOver:
 
 @dataclass(frozen=True, slots=True)
 class LegAssigned:
+    """``wrap_up_ms`` is its queue's limit of a wrap-up; 0: the agent's own."""
+
     agent: str
     leg: Leg
     offer_id: str
+    wrap_up_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ class Reactions:
         # the holder first: a crash in between costs a needless look-up, the other order could lose the work's end
         tenant, leg = received.stream.tenant, fact.leg
         await self.holders.hold(tenant, leg.contact, leg.leg, fact.agent, received.version)
-        await self._react(fact.agent, StartWork(leg, fact.offer_id), received, "when_leg_assigned")
+        await self._react(fact.agent, StartWork(leg, fact.offer_id, fact.wrap_up_ms), received, "when_leg_assigned")
 
     async def when_leg_dequeued(self, fact: LegDequeued, received: Received) -> None:
         """A customer who left between assignment and connection never had an agent to disconnect from."""

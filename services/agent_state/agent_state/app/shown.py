@@ -26,12 +26,19 @@ def shown_agent(agent: Agent, version: int) -> Json:
         "leaving_to": agent.leaving_to or None,
         "skills": [{"skill": skill.skill, "level": skill.level} for skill in agent.profile.skills],
         "capacity": [
-            {"channel": slots.channel, "slots": slots.slots, "cost": slots.cost}
+            {
+                "channel": slots.channel,
+                "slots": slots.slots,
+                "cost": slots.cost,
+                "interruptible": slots.interruptible,
+            }
             for slots in agent.profile.capacity.channels
         ],
         "units": agent.profile.capacity.units,
         "queues": list(card.queues),
         "priority": card.priority,
+        "ranks": dict(card.ranks),
+        "attributes": dict(card.attributes),
         "languages": list(card.languages),
         "wrap_up_s": card.wrap_up_ms / 1000,
         "auto_ready": card.auto_ready,

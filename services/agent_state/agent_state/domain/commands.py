@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
-from .events import Capacity, Card, EndedBy, Leg, Mode, Skill
+from .events import Capacity, Card, EndedBy, Forced, Leg, Mode, Skill
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +73,27 @@ class SignOut:
     pass
 
 
+class ForcedState(StrEnum):
+    READY = "ready"
+    NOT_READY = "not_ready"
+    SIGNED_OUT = "signed_out"
+
+
+@dataclass(frozen=True, slots=True)
+class ForceState:
+    """A supervisor decides where the agent stands (RT-8); work in hand goes on."""
+
+    state: ForcedState
+    forced: Forced
+
+
 @dataclass(frozen=True, slots=True)
 class StartWork:
-    """Routing has assigned the leg to this agent."""
+    """Routing has assigned the leg to this agent; ``wrap_up_ms`` is its queue's limit of a wrap-up, 0: none."""
 
     work: Leg
     offer_id: str = ""
+    wrap_up_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +134,7 @@ DailyCommand = (
     | EndWrapUp
     | CheckOut
     | SignOut
+    | ForceState
     | StartWork
     | EndWork
     | MissOffer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import assert_never
 
 from switchlog.decider import Decider, Rejected
@@ -18,6 +19,8 @@ from .commands import (
     DailyCommand,
     EndWork,
     EndWrapUp,
+    ForcedState,
+    ForceState,
     MissOffer,
     RegisterAgent,
     ReleaseFromPool,
@@ -36,6 +39,7 @@ from .events import (
     AgentSignedOut,
     BreakApproved,
     BreakRequested,
+    Forced,
     Mode,
     Stamp,
 )
@@ -72,8 +76,10 @@ def _decide(command: DailyCommand, agent: Agent, stamp: Stamp) -> Sequence[Agent
             return [AgentNotReady(stamp, NO_ANSWER)] if isinstance(agent.presence, Ready) else []
         case CheckOut() | SignOut():
             return _leave(command, agent, stamp)
-        case StartWork(work, offer_id):
-            return start_work(work, agent, stamp, offer_id)
+        case ForceState(state, forced):
+            return _forced(state, forced, agent, stamp)
+        case StartWork(work, offer_id, wrap_up_ms):
+            return start_work(work, agent, stamp, offer_id, wrap_up_ms)
         case EndWork(work, connected):
             return end_work(work, agent, stamp, connected)
         case EndWrapUp(contact, leg, by):
@@ -133,14 +139,28 @@ def _break(command: RequestBreak | ApproveBreak, agent: Agent, stamp: Stamp) -> 
             raise Rejected("NO_BREAK_REQUESTED")
 
 
-def _leave(command: CheckOut | SignOut, agent: Agent, stamp: Stamp) -> Sequence[AgentEvent]:
+def _forced(state: ForcedState, forced: Forced, agent: Agent, stamp: Stamp) -> Sequence[AgentEvent]:
+    """RT-8: by the same rules as the agent's own act, and the fact says who and why."""
+    match state:
+        case ForcedState.READY:
+            return [replace(fact, forced=forced) for fact in _ready(agent, stamp) if isinstance(fact, AgentReady)]
+        case ForcedState.NOT_READY:
+            facts = _not_ready(forced.reason, False, agent, stamp)
+            return [replace(fact, forced_by=forced.by) for fact in facts if isinstance(fact, AgentNotReady)]
+        case ForcedState.SIGNED_OUT:
+            return _leave(SignOut(), agent, stamp, forced)
+
+
+def _leave(
+    command: CheckOut | SignOut, agent: Agent, stamp: Stamp, forced: Forced | None = None
+) -> Sequence[AgentEvent]:
     if agent.works:
         raise Rejected("WORK_OPEN", "end or hand over every contact and wrap-up first")
     out: list[AgentEvent] = []
     if isinstance(agent.presence, Ready | NotReady):
-        out.append(AgentCheckedOut(stamp))
+        out.append(AgentCheckedOut(stamp, forced))
     if isinstance(command, SignOut) and not isinstance(agent.presence, SignedOut):
-        out.append(AgentSignedOut(stamp))
+        out.append(AgentSignedOut(stamp, forced))
     return out
 
 

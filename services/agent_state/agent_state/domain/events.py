@@ -48,7 +48,8 @@ class Stamp:
 @dataclass(frozen=True, slots=True)
 class Card:
     """What stands about an agent: ``wrap_up_ms`` 0 means none; without ``auto_ready`` the agent must set ready again
-    after each contact (AG-2); empty ``queues`` means every queue of the pool that the skills allow."""
+    after each contact (AG-2); empty ``queues`` means every queue of the pool that the skills allow. ``ranks`` (queue,
+    rank) count in their queues instead of ``priority``; ``attributes`` are what targeting expressions may ask."""
 
     name: str
     wrap_up_ms: int = 0
@@ -56,6 +57,8 @@ class Card:
     priority: int = 0
     queues: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
+    ranks: tuple[tuple[str, int], ...] = ()
+    attributes: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -66,11 +69,15 @@ class Skill:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Slots:
-    """How many contacts of one channel at once, and what one of them takes of the capacity's units (CH-2)."""
+    """How many contacts of one channel at once, and what one of them takes of the capacity's units (CH-2).
+
+    Those of an ``interruptible`` channel take no units from offers of the others.
+    """
 
     channel: str
     slots: int
     cost: int = 0
+    interruptible: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +99,14 @@ class Leg:
 
 
 @dataclass(frozen=True, slots=True)
+class Forced:
+    """A supervisor did it, for a reason (RT-8)."""
+
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """All that a pool must know of an agent who joins it; ``idle_since`` is ``None`` unless ready without work."""
 
@@ -103,6 +118,8 @@ class Standing:
     mode: Mode | None
     takes_offers: bool
     idle_since: int | None
+    ranks: tuple[tuple[str, int], ...] = ()
+    attributes: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +179,7 @@ class AgentCheckedIn:
 @dataclass(frozen=True, slots=True)
 class AgentReady:
     stamp: Stamp
+    forced: Forced | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +188,7 @@ class AgentNotReady:
     reason: str
     planned: bool = False
     break_id: str = ""
+    forced_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,9 +208,12 @@ class BreakApproved:
 
 @dataclass(frozen=True, slots=True)
 class WorkStarted:
+    """``wrap_up_ms`` is its queue's limit of a wrap-up; 0: the agent's own."""
+
     stamp: Stamp
     work: Leg
     offer_id: str = ""
+    wrap_up_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,11 +246,13 @@ class WrapUpEnded:
 @dataclass(frozen=True, slots=True)
 class AgentCheckedOut:
     stamp: Stamp
+    forced: Forced | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AgentSignedOut:
     stamp: Stamp
+    forced: Forced | None = None
 
 
 AgentEvent = (

@@ -90,7 +90,8 @@ def _profile(profile: Profile, event: AgentRegistered | TeamAssigned | SkillsAss
 
 def _work(agent: Agent, event: WorkStarted | WorkEnded | WrapUpStarted | WrapUpEnded) -> Agent:
     leg = event.work
-    standing = agent.work(leg.contact, leg.leg) or Work(leg, event.stamp.at)
+    limit = event.wrap_up_ms if isinstance(event, WorkStarted) else 0
+    standing = agent.work(leg.contact, leg.leg) or Work(leg, event.stamp.at, wrap_up_ms=limit)
     others = tuple(work for work in agent.works if work.id != standing.id)
     match event:
         case WorkStarted() | WorkEnded(wrap_up_follows=True):

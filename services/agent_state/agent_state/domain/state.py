@@ -49,11 +49,15 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A leg in hand; in wrap-up once ``wrap_up_ends_at`` is set. Times are epoch milliseconds."""
+    """A leg in hand; in wrap-up once ``wrap_up_ends_at`` is set. Times are epoch milliseconds.
+
+    ``wrap_up_ms`` is its queue's limit; 0: the agent's own.
+    """
 
     leg: Leg
     started_at: int
     wrap_up_ends_at: int | None = None
+    wrap_up_ms: int = 0
 
     @property
     def id(self) -> tuple[str, int]:
@@ -130,6 +134,8 @@ def standing(agent: Agent) -> Standing:
         capacity=agent.profile.capacity,
         priority=agent.profile.card.priority,
         queues=agent.profile.card.queues,
+        ranks=agent.profile.card.ranks,
+        attributes=agent.profile.card.attributes,
         activity=doing,
         mode=mode(agent.presence),
         takes_offers=isinstance(agent.presence, Ready),

@@ -12,11 +12,11 @@ from .state import Agent, Ready
 READY_AGAIN = "wrap_up"
 
 
-def start_work(leg: Leg, agent: Agent, stamp: Stamp, offer_id: str = "") -> Sequence[AgentEvent]:
+def start_work(leg: Leg, agent: Agent, stamp: Stamp, offer_id: str = "", limit_ms: int = 0) -> Sequence[AgentEvent]:
     """Whatever the agent's presence or capacity: the pool has decided, and hidden work would never free its slot."""
     if agent.work(leg.contact, leg.leg) or (leg.contact, leg.leg) in agent.over:
         return []
-    return [WorkStarted(stamp, leg, offer_id)]
+    return [WorkStarted(stamp, leg, offer_id, limit_ms)]
 
 
 def end_work(leg: Leg, agent: Agent, stamp: Stamp, connected: bool = True) -> Sequence[AgentEvent]:
@@ -24,7 +24,7 @@ def end_work(leg: Leg, agent: Agent, stamp: Stamp, connected: bool = True) -> Se
     from different topics, in any order (promise P4)."""
     work = agent.work(leg.contact, leg.leg)
     if work is not None:
-        return [] if work.wrap_up_ends_at is not None else _ended(work.leg, agent, stamp, connected)
+        return [] if work.wrap_up_ends_at is not None else _ended(work.leg, agent, stamp, connected, work.wrap_up_ms)
     if (leg.contact, leg.leg) in agent.over:
         return []
     return [*start_work(leg, agent, stamp), *_ended(leg, agent, stamp, connected)]
@@ -41,8 +41,9 @@ def end_wrap_up(contact: str, leg: int, by: EndedBy, agent: Agent, stamp: Stamp)
     return [*_stay_away(agent, stamp), *(WrapUpEnded(stamp, one, by) for one in wrapping)]
 
 
-def _ended(leg: Leg, agent: Agent, stamp: Stamp, connected: bool) -> Sequence[AgentEvent]:
-    wrap_up_ms = agent.profile.card.wrap_up_ms
+def _ended(leg: Leg, agent: Agent, stamp: Stamp, connected: bool, limit_ms: int = 0) -> Sequence[AgentEvent]:
+    """The queue's limit of a wrap-up counts before the agent's own (AG-2)."""
+    wrap_up_ms = limit_ms or agent.profile.card.wrap_up_ms
     if connected and wrap_up_ms > 0:
         return [WorkEnded(stamp, leg, wrap_up_follows=True), WrapUpStarted(stamp, leg, stamp.at + wrap_up_ms)]
     return [*_stay_away(agent, stamp), WorkEnded(stamp, leg)]

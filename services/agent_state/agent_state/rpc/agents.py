@@ -29,12 +29,14 @@ from ..domain.commands import (
     CheckIn,
     CheckOut,
     EndWrapUp,
+    ForcedState,
+    ForceState,
     RegisterAgent,
     RequestBreak,
     SignIn,
     SignOut,
 )
-from ..domain.events import Card
+from ..domain.events import Card, Forced
 from ..domain.state import Agent, NotReady, Work, standing
 from ..projections.roster import Roster
 
@@ -102,7 +104,7 @@ class AgentsByRpc(AgentServiceServicer):
 
     async def ForceState(self, request: pb.ForceStateRequest, context: Any) -> pb.ForceStateResponse:
         caller = await self._supervisor(request)
-        return pb.ForceStateResponse(answer=await self._give(request, caller, _forced(request)))
+        return pb.ForceStateResponse(answer=await self._give(request, caller, _forced(request, caller.subject)))
 
     # -- queries -------------------------------------------------------------------------------------------------------
 
@@ -167,21 +169,24 @@ def _defined(request: pb.DefineAgentRequest) -> RegisterAgent:
         request.priority,
         tuple(request.queues),
         tuple(request.languages),
+        wire.read_ranks(request.queue_ranks),
+        wire.read_attributes(request.attributes),
     )
     skills, capacity = wire.read_skills(request.skills), wire.read_capacity(request)
     return RegisterAgent(request.agent, card, request.team, request.pool, skills, capacity)
 
 
-def _forced(request: pb.ForceStateRequest) -> AgentCommand:
-    match request.state:
-        case events.AGENT_STATE_READY:
-            return BeReady()
-        case events.AGENT_STATE_NOT_READY:
-            return BeNotReady(request.reason)
-        case events.AGENT_STATE_SIGNED_OUT:
-            return SignOut()
-        case _:
-            raise Rejected("BAD_STATE", "READY, NOT_READY or SIGNED_OUT", invalid=True)
+FORCED = {
+    events.AGENT_STATE_READY: ForcedState.READY,
+    events.AGENT_STATE_NOT_READY: ForcedState.NOT_READY,
+    events.AGENT_STATE_SIGNED_OUT: ForcedState.SIGNED_OUT,
+}
+
+
+def _forced(request: pb.ForceStateRequest, by: str) -> ForceState:
+    if request.state not in FORCED:
+        raise Rejected("BAD_STATE", "READY, NOT_READY or SIGNED_OUT", invalid=True)
+    return ForceState(FORCED[request.state], Forced(by, request.reason))
 
 
 def _view(agent: Agent, version: int) -> pb.AgentView:
