@@ -15,6 +15,7 @@ from ..domain.replay import opens
 from ..domain.state import Board
 from .log import Opened, open_chapter, pool_id, read_events
 
+
 class DayStarts(Protocol):
     """Where the days of a pool begin."""
 
@@ -100,6 +101,14 @@ class History:
         if day.first == 1:
             return Opened(Board(pool.tenant, pool_id(pool)))
         return await open_chapter(self.events, self.codec, pool, day.first)
+
+    async def opened_soundly(self, pool: StreamId, day: Day) -> Opened:
+        """The same; where a carry is not sound, from an earlier day on: the first always begins with nothing."""
+        opened = await self.opened(pool, day)
+        earlier = [one for one in await self.days_of(pool) if one.first < day.first]
+        while opened is None:
+            opened = await self.opened(pool, earlier.pop())
+        return opened
 
     async def turns(self, pool: StreamId, after: int, upto: int = 0) -> AsyncIterator[Turn]:
         """Whole turns that begin after version ``after``, and not after ``upto`` unless that is 0."""

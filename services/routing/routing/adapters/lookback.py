@@ -1,0 +1,253 @@
+"""``why`` and ``replay`` on the command line: from the store itself, service running or not, or asked of the API."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+import orjson
+from cyclopts import App
+
+from switchlog.config import ConfigError
+from switchlog.envelope import StreamId
+from switchlog.errors import NotFound, NotNow, Rejected
+from switchlog.store.settings import StoreSettings
+
+from ..app import why_shown
+from ..app.replays import replay_day
+from ..app.why import Why
+from ..config import settings
+from . import asking, telling
+from .looking import chosen
+from .progress import told_progress
+
+DONE, DIVERGED, BAD_INPUT = 0, 1, 2
+
+Shown = dict[str, Any]
+Open = Callable[[StoreSettings], AbstractAsyncContextManager[Why]]
+
+
+@dataclass(frozen=True)
+class Command:
+    """What all commands share: how a store is opened, and the environment that says where it is."""
+
+    open: Open
+    env: Mapping[str, str]
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return settings(self.env).zone
+
+    def run(self, work: Coroutine[Any, Any, int]) -> int:
+        """Its exit code; what cannot be answered is told in one line."""
+        try:
+            return asyncio.run(work)
+        except (ConfigError, NotFound, NotNow, Rejected, ValueError, LookupError) as error:
+            sys.stderr.write(f"routing: {_words(error)}\n")
+            return BAD_INPUT
+
+    async def pool(self, why: Why, pool: str, tenant: str) -> StreamId:
+        """The only pool of that name; raises ``NotFound``, or ``ValueError`` when several tenants have one."""
+        found = [one for one in await why.history.pools.all() if one.name == f"pool-{pool}"]
+        found = [one for one in found if tenant in ("", one.tenant)]
+        if len(found) > 1:
+            raise ValueError(f"several tenants have a pool {pool}: name one with --tenant")
+        if not found:
+            raise NotFound(detail=f"pool {pool}")
+        return found[0]
+
+
+def add_commands(app: App, open: Open, env: Mapping[str, str]) -> None:
+    """``why`` and ``replay`` become commands of ``app``."""
+    command = Command(open, env)
+
+    @app.command
+    def why(
+        contact: str = "",
+        *,
+        queue: str = "",
+        at: str = "",
+        agent: str = "",
+        last: int = 10,
+        lang: Literal["zh", "en"] = "en",
+        json: bool = False,
+        store: str = "",
+        tenant: str = "",
+        url: str = "",
+        token: str = "",
+    ) -> int:
+        """Why a contact was treated as it was: its decisions, executed again from the log.
+
+        Parameters
+        ----------
+        contact
+            The contact's id; in its place --queue with --at, or --agent.
+        queue
+            Why contacts waited in this queue at the time --at.
+        at
+            RFC 3339, or local time as 2026-11-25T09:30:00.
+        agent
+            The last decisions that name this agent.
+        last
+            How many of them; with --queue: how many offers before --at.
+        lang
+            Words in Chinese or English.
+        store
+            sqlite, cassandra, or a folder; the one used last when not given.
+        tenant
+            Whose; all when not given.
+        url
+            Ask the service there in place of the store.
+        token
+            A bearer token for --url; SWITCHLOG_TOKEN when not given.
+        """
+        asked = Question(contact, queue, at, agent, last, lang)
+        if url:
+            return command.run(_why_of_api(command, asked, url, token or env.get("SWITCHLOG_TOKEN", ""), json))
+        return command.run(_why_of_store(command, asked, store, tenant, json))
+
+    @app.command
+    def replay(
+        pool: str,
+        date: str,
+        *,
+        json: bool = False,
+        store: str = "",
+        tenant: str = "",
+        url: str = "",
+        token: str = "",
+        progress: Literal["bar", "json", "none"] = "bar",
+    ) -> int:
+        """Decide a whole local day of a pool again: identical (0), or the first divergence with both decisions (1).
+
+        Parameters
+        ----------
+        pool
+            The pool's id.
+        date
+            The local day, YYYY-MM-DD.
+        store
+            sqlite, cassandra, or a folder; the one used last when not given.
+        tenant
+            Whose pool; needed only when several tenants have one of that name.
+        url
+            Ask the service there in place of the store.
+        token
+            A bearer token for --url; SWITCHLOG_TOKEN when not given.
+        progress
+            How progress is told on stderr.
+        """
+        if url:
+            body: Shown = {"date": date}
+            known = token or env.get("SWITCHLOG_TOKEN", "")
+            return command.run(_job(command, f"{url}/v1/pools/{pool}/replays", body, known, json, progress))
+        return command.run(_replay(command, pool, date, store, tenant, json, progress))
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """As on the command line. Raises ``ValueError`` unless it is exactly one question."""
+
+    contact: str
+    queue: str
+    at: str
+    agent: str
+    last: int
+    lang: Literal["zh", "en"]
+
+    def __post_init__(self) -> None:
+        if sum(map(bool, (self.contact, self.queue, self.agent))) != 1 or bool(self.queue) != bool(self.at):
+            raise ValueError("ask about a CONTACT, or --queue Q --at TIME, or --agent A")
+        if self.last < 1:
+            raise ValueError("--last is at least 1")
+
+
+def instant(text: str, zone: ZoneInfo) -> int:
+    """Epoch milliseconds of RFC 3339 or of a local time; raises ``ValueError``."""
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no time: RFC 3339, or local as 2026-11-25T09:30:00") from None
+    aware = read if read.tzinfo else read.replace(tzinfo=zone)
+    return round(aware.timestamp() * 1000)
+
+
+async def _why_of_store(command: Command, asked: Question, store: str, tenant: str, json: bool) -> int:
+    async with command.open(chosen(store, command.env)) as why:
+        return _why_told(await _answer(why, asked, tenant, command.zone), json)
+
+
+async def _answer(why: Why, asked: Question, tenant: str, zone: ZoneInfo) -> Shown:
+    if asked.contact:
+        return why_shown.decisions(await why.contact(asked.contact, tenant), asked.lang, zone)
+    if asked.agent:
+        return why_shown.decisions(await why.agent(asked.agent, asked.last, tenant), asked.lang, zone)
+    standing = await why.queue(asked.queue, instant(asked.at, zone), asked.last, tenant)
+    return why_shown.queue(standing, asked.lang, zone)
+
+
+async def _why_of_api(command: Command, asked: Question, url: str, token: str, json: bool) -> int:
+    given: dict[str, str] = {"lang": asked.lang, "last": str(asked.last)}
+    if asked.contact:
+        path = f"/v1/contacts/{asked.contact}/why"
+    elif asked.agent:
+        path = f"/v1/agents/{asked.agent}/why"
+    else:
+        path = f"/v1/queues/{asked.queue}/why"
+        given["at"] = str(instant(asked.at, command.zone))
+    return _why_told(await asking.get(f"{url}{path}", given, token), json)
+
+
+def _why_told(shown: Shown, json: bool) -> int:
+    _print_json(shown) if json else telling.why(shown)
+    return DONE if shown["identical"] else DIVERGED
+
+
+async def _replay(
+    command: Command,
+    pool: str,
+    date: str,
+    store: str,
+    tenant: str,
+    json: bool,
+    progress: Literal["bar", "json", "none"],
+) -> int:
+    async with command.open(chosen(store, command.env)) as why:
+        stream, began = await command.pool(why, pool, tenant), time.monotonic()
+        with told_progress(progress, f"replay {pool} {date}") as tell:
+            found = await replay_day(why.history, stream, date, tell)
+        seconds = time.monotonic() - began
+    shown = why_shown.replayed(found)
+    shown |= {"seconds": round(seconds, 3), "events_per_s": round(found.events / seconds) if seconds else 0}
+    _print_json(shown) if json else telling.replayed(shown)
+    return DONE if found.identical else DIVERGED
+
+
+async def _job(
+    command: Command, url: str, body: Shown, token: str, json: bool, progress: Literal["bar", "json", "none"]
+) -> int:
+    """Start it, follow its progress, tell its result as if it had been done here."""
+    with told_progress(progress, url.rpartition("/v1/")[2]) as tell:
+        shown, code = await asking.job(url, body, token, tell)
+    if json:
+        _print_json(shown)
+    else:
+        telling.result(shown)
+    return code
+
+
+def _print_json(shown: Shown) -> None:
+    sys.stdout.buffer.write(orjson.dumps(shown, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    sys.stdout.flush()
+
+
+def _words(error: Exception) -> str:
+    detail = getattr(error, "detail", "")
+    return f"not found: {detail}" if isinstance(error, NotFound) else detail or str(error) or type(error).__name__
