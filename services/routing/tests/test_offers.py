@@ -1,4 +1,4 @@
-"""How a contact is offered: several agents at once, the preferred one first, accepted by rule, never beyond capacity."""
+"""How a contact is offered: several agents at once, the preferred one first, by rule, and never beyond capacity."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_those_already_rung_are_said_to_be(pool: Scene) -> None:
 def test_a_day_carries_every_open_offer(pool: Scene) -> None:
     """Kernel rule 19."""
     rung(pool, 3)
-    *pieces, opened = [one for one in carry.chapter(pool.board, "2025-06-16", "c", "UTC")[1:]]
+    *pieces, opened = carry.chapter(pool.board, "2025-06-16", "c", "UTC")[1:]
     board = carry.joined("t1", "p1", [one for one in pieces if isinstance(one, PoolCarried)], opened)  # type: ignore[arg-type]
     assert board is not None
     assert list(board.contacts["c1"].rings) == list(pool.board.contacts["c1"].rings)
@@ -129,7 +129,7 @@ def test_an_offer_is_accepted_by_rule_where_the_queue_says_so(pool: Scene) -> No
     pool.queue("q1", auto_accept=True, ring_agents=3)
     pool.joins("a1")
     pool.joins("a2")
-    waiting, offered, accepted, assigned = pool.queued("c1")
+    _, offered, accepted, assigned = pool.queued("c1")
     assert (accepted.automatic, accepted.command_id, accepted.offered_at) == (True, "", pool.now)
     assert (offered.agent, assigned.agent) == ("a1", "a1")
     assert names(pool.done("c1", "a1")) == ["CapacityReleased"]
