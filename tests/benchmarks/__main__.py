@@ -10,12 +10,16 @@ import traceback
 
 import uvloop
 
-from benchmarks import kernel, system
+from benchmarks import kernel, routing, system
 from benchmarks.figures import Figure, show, write
 from benchmarks.place import BUILD, Benchmark, place
 from switchlog_local import LocalError
 
-PARTS: dict[str, dict[str, Benchmark]] = {"kernel": kernel.BENCHMARKS, "system": system.BENCHMARKS}
+PARTS: dict[str, dict[str, Benchmark]] = {
+    "kernel": kernel.BENCHMARKS,
+    "routing": routing.BENCHMARKS,
+    "system": system.BENCHMARKS,
+}
 STORES = ("sqlite", "cassandra")
 
 
@@ -31,7 +35,8 @@ async def measure(benchmarks: dict[str, Benchmark], stores: tuple[str, ...], qui
     """Every figure, and how many benchmarks broke; each one's file is written as soon as it is done."""
     found: list[Figure] = []
     broken = 0
-    async with place(stores, quick) as here:  # type: ignore[arg-type]
+    servers = not WITHOUT_SERVERS.issuperset(benchmarks)
+    async with place(stores, quick, servers=servers) as here:  # type: ignore[arg-type]
         for name, run in benchmarks.items():
             began = time.monotonic()
             try:

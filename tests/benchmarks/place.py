@@ -59,18 +59,19 @@ Benchmark = Callable[[Place], Awaitable[list[Figure]]]
 
 
 @asynccontextmanager
-async def place(stores: Sequence[Kind], quick: bool) -> AsyncIterator[Place]:
-    """Servers started; stopped and their data gone at the end."""
+async def place(stores: Sequence[Kind], quick: bool, servers: bool = True) -> AsyncIterator[Place]:
+    """Servers started unless nothing needs them; stopped and their data gone at the end."""
     root = BUILD / "bench-data" / str(os.getpid())
     ports = free_ports(4)
     kafka = Kafka(root / "kafka", *ports[:2])
     cassandra = Cassandra(root / "cassandra", *ports[2:])
-    servers = [kafka, cassandra] if "cassandra" in stores else [kafka]
+    started: list[Server] = [kafka, *([cassandra] if "cassandra" in stores else [])] if servers else []
+    root.mkdir(parents=True, exist_ok=True)
     try:
-        await asyncio.to_thread(start_all, servers)
+        await asyncio.to_thread(start_all, started)
         yield Place(root, kafka, cassandra, stores, quick)
     finally:
-        await asyncio.to_thread(stop_all, servers)
+        await asyncio.to_thread(stop_all, started)
         shutil.rmtree(root, ignore_errors=True)
 
 
