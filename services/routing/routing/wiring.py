@@ -135,7 +135,7 @@ def _tasks(service: Service) -> dict[str, list[Task]]:
     kernel = service.kernel
     forwarding = kernel.consumer(
         consumers.GROUP_FORWARD,
-        [inbox.CONTACTS, inbox.AGENTS],
+        [inbox.CONTACTS, inbox.AGENTS, inbox.POOLS],
         handle_batch=consumers.forwarder(kernel.send, inbox.TOPIC, inbox.forwarded),
         bootstrap="full",
     )

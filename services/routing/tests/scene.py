@@ -13,6 +13,7 @@ from routing.domain.events import AgentObserved, ContactObserved, ContactOffered
 from routing.domain.evolve import evolve
 from routing.domain.replay import Recorded
 from routing.domain.state import Board
+from routing.domain.waiting import timer_of
 
 START = 1_750_000_000_000
 CHAT = seen.Capacity((("chat", 1),))
@@ -85,6 +86,13 @@ class Scene:
 
     def expire(self, offer_id: str) -> list[Event]:
         return self.tell(TimerElapsed(TimerKind.OFFER, self.now, offer_id))
+
+    def step(self, contact: str) -> list[Event]:
+        """The next step of a waiting contact, at its time."""
+        timer = timer_of(self.board.contacts[contact])
+        assert timer is not None
+        self.now = max(self.now, timer.due_at)
+        return self.tell(timer)[1:]
 
     def assigned(self, contact: str, agent: str) -> None:
         """``contact`` is queued, offered to ``agent`` and accepted."""

@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,45 @@ from routing.adapters import inbox
 from routing.adapters.queue_settings import QueueSettings, queue_from, settings_in
 from routing.domain import carry
 from routing.domain import observed as seen
-from routing.domain.commands import AcceptOffer, ChoosePolicy, DeclineOffer, DefineQueue, StartDay, TakePool
-from routing.domain.events import ContactObserved, Event, Observed, Queue, TimerElapsed, TimerKind
+from routing.domain.commands import (
+    AcceptOffer,
+    ChoosePolicy,
+    DeclineOffer,
+    DefineHours,
+    DefineQueue,
+    DefineWorkflow,
+    MoveContact,
+    PullContact,
+    RaisePriority,
+    SetQueueOpen,
+    StartDay,
+    TakePool,
+)
+from routing.domain.definitions import (
+    Action,
+    Hours,
+    IntervalTarget,
+    OverflowRule,
+    Relaxation,
+    Span,
+    SurgeAction,
+    SurgeRule,
+    SurgeStep,
+    Target,
+    Trigger,
+    Workflow,
+)
+from routing.domain.events import (
+    ContactObserved,
+    Event,
+    HoursDefined,
+    Observed,
+    OverflowObserved,
+    Queue,
+    TimerElapsed,
+    TimerKind,
+    WorkflowDefined,
+)
 from routing.domain.replay import Recorded, replay
 from routing.domain.state import Board
 from switchlog.errors import Poison
@@ -68,15 +106,60 @@ def busy() -> Scene:
     return pool
 
 
+def waited() -> Scene:
+    """A pool in which everything that may happen to a waiting contact has happened."""
+    pool = Scene()
+    pool.tell(TakePool("me", 1))
+    pool.tell(DefineHours(Hours("office", "Asia/Shanghai", ((1, Span(540, 720)), (1, Span(780, 1080)))), "h"))
+    targets = (Target("q1", 9000, 3, "", "least-loaded@1"), Target("q2", 20_000, None, "", "", ""))
+    pool.tell(DefineWorkflow(Workflow("wide", targets), "w"))
+    away = OverflowRule("away", Trigger.WAIT, 60_000, Action.QUEUE, "q2", "p2")
+    more = OverflowRule("more", Trigger.WAIT, 30_000, Action.GROUP, to_team="reserve")
+    shut = OverflowRule("shut", Trigger.CLOSED, 0, Action.VOICEMAIL)
+    pool.queue(
+        "q1",
+        relaxations=(Relaxation(5000, "en", 1),),
+        overflows=(more, away, shut),
+        workflow="wide",
+        required_skills=(("en", 3),),
+        hours="office",
+        max_wait_ms=90_000,
+        interval_targets=(IntervalTarget((6, 7), 1320, 480, 60_000, 800_000),),
+        surge=SurgeRule(steps=(SurgeStep("help", SurgeAction.RESERVE, 5, to_team="reserve"),)),
+        parameters=(("ageing_ms_per_priority", "1000"),),
+        channels=("chat",),
+    )
+    pool.queue("q2")
+    for contact in ("c1", "c2", "c3", "c4"):
+        pool.queued(contact, required_skills=(("zh", 1),), attributes=(("tier", "gold"),))
+    for _ in range(4):
+        pool.step("c1")
+    pool.tell(RaisePriority("c2", 9, 500, "raise", reason="angry", teams=None))
+    pool.ready("a1")
+    pool.tell(PullContact("c2", "a1", "pull", reason="mine"))
+    pool.tell(MoveContact("c3", "q2", "", "move", reason="wrong-queue"))
+    pool.tell(MoveContact("c3", "q2", "", "again", reason="wrong-queue", teams=("t",)))
+    pool.tell(ChoosePolicy("round-robin@1", "how", queue="q2", parameters=(("ageing_ms_per_priority", "7"),)))
+    pool.tell(OverflowObserved("t1/pool-p2", 5, "c9", "far", "q2"))
+    pool.tell(TimerElapsed(TimerKind.HOURS, pool.now, queue="q2", open=True, threshold_ms=60_000))
+    pool.tell(SetQueueOpen("q1", False, "shut", reason="fire"))
+    return pool
+
+
 def test_every_fact_comes_back_from_its_bytes() -> None:
     """All but what was observed, which is told by its own bytes."""
-    events = [event for event, _ in busy().log if not isinstance(event, Observed)]
-    kinds = {type(event) for event, _ in busy().log}
+    log = [*busy().log, *waited().log]
+    events = [event for event, _ in log if not isinstance(event, Observed)]
+    kinds = {type(event) for event, _ in log}
     assert kinds == set(Event.__args__), set(Event.__args__) - kinds
     for event in events:
         back = round_trip(event)
         if hasattr(event, "queue") and isinstance(event.queue, Queue):
             assert settings(back.queue) == settings(event.queue)  # type: ignore[union-attr]
+        elif isinstance(event, HoursDefined):
+            assert replace(back.hours, definition=b"") == event.hours  # type: ignore[union-attr]
+        elif isinstance(event, WorkflowDefined):
+            assert replace(back.workflow, definition=b"") == event.workflow  # type: ignore[union-attr]
         elif type(event).__name__ != "PoolCarried":
             assert back == event
 
@@ -85,9 +168,10 @@ def settings(queue: Queue) -> tuple[object, ...]:
     return tuple(getattr(queue, name) for name in Queue.__slots__ if name != "definition")
 
 
-def test_a_board_carried_through_bytes_is_the_board() -> None:
+@pytest.mark.parametrize("scene", [busy, waited])
+def test_a_board_carried_through_bytes_is_the_board(scene: Callable[[], Scene]) -> None:
     """Rule 19: the digest holds for what a stranger process reads."""
-    board = fold([(round_trip(e) if not isinstance(e, Observed) else e, at) for e, at in busy().log])
+    board = fold([(round_trip(e) if not isinstance(e, Observed) else e, at) for e, at in scene().log])
     events = [round_trip(event) for event in carry.chapter(board, "2025-06-17", "carry-2", "UTC")]
     back = carry.joined("t1", "p1", events[1:-1], events[-1])  # type: ignore[arg-type]
     assert back is not None

@@ -8,6 +8,7 @@ from typing import Protocol, cast
 from contactcenter.agent.v1.events_pb2 import AgentEvent
 from contactcenter.contact.v1.events_pb2 import ContactEvent
 from contactcenter.routing.v1 import inbox_pb2 as pb
+from contactcenter.routing.v1.events_pb2 import RoutingEvent
 from switchlog.bus.record import Raw, Received
 from switchlog.envelope import Cause, StreamId, parse
 from switchlog.errors import Poison
@@ -16,14 +17,16 @@ from switchlog.outlet import Record
 
 from ..app.ports import Arrived
 from ..domain import observed as seen
-from ..domain.commands import AcceptOffer, ChoosePolicy, DeclineOffer, DefineQueue, Order
-from ..domain.events import AgentObserved, ContactObserved
-from ..wire import SERVICE, definition_of, queue_of
+from ..domain.commands import Order
+from ..domain.events import AgentObserved, ContactObserved, OverflowObserved
+from ..wire import SERVICE
+from .asked import read_order, write_order
 from .seen import pools_of, read_agent, read_contact
 
 TOPIC = "routing.inbox.v1"
 CONTACTS = "contact.events.v1"
 AGENTS = "agent.events.v1"
+POOLS = "routing.events.v1"
 MAX_FACT_BYTES = 128 * 1024
 
 
@@ -37,10 +40,13 @@ class Partitioned(Protocol):
 
 
 def forwarded(received: Received) -> Iterator[Record]:
-    """The inbox records that a contact's or an agent's fact makes; none when no decision rests on it.
+    """The inbox records that a fact of a contact, an agent or another pool makes; none when no decision rests on it.
 
     Raises ``Poison`` for one so large that, wrapped in what the pool saw, Kafka would refuse it.
     """
+    if received.stream.name.startswith("pool-"):
+        yield from _overflow(received)
+        return
     if len(received.value) > MAX_FACT_BYTES:
         raise Poison("TOO_LARGE", f"{received.key} v{received.version} has {len(received.value)} bytes")
     item = pb.InboxItem(
@@ -64,16 +70,32 @@ def forwarded(received: Received) -> Iterator[Record]:
         yield _record(item)
 
 
+def _overflow(received: Received) -> Iterator[Record]:
+    """A contact that leaves for another pool: that pool is to know where it came from (rule 21)."""
+    if not received.type.endswith(".ContactOverflowed"):
+        return
+    event = received.parse(RoutingEvent)
+    to_pool = event.contact_overflowed.to_pool
+    if to_pool and f"pool-{to_pool}" != received.stream.name:
+        yield _record(
+            pb.InboxItem(
+                tenant_id=received.stream.tenant,
+                pool=to_pool,
+                source_topic=received.topic,
+                source_stream=received.key,
+                source_version=received.version,
+                traceparent=received.traceparent,
+                routing_event=event,
+            )
+        )
+
+
 def ordered(pool: StreamId, order: Order, cause: Cause, expires_at: int) -> Record:
     """The inbox record of an order; ``expires_at`` in epoch milliseconds."""
-    command = pb.PoolCommand(
-        command_id=cause.command_id,
-        principal=cause.actor,
-        request_sha256=cause.digest,
-        correlation_id=cause.correlation_id,
-    )
+    command = pb.PoolCommand(principal=cause.actor, request_sha256=cause.digest, correlation_id=cause.correlation_id)
+    write_order(command, order)
+    command.command_id = cause.command_id
     command.expires_at.FromMilliseconds(expires_at)
-    _write_order(command, order)
     item = pb.InboxItem(tenant_id=pool.tenant, pool=pool.name.removeprefix("pool-"), traceparent=cause.traceparent)
     item.command.CopyFrom(command)
     return _record(item)
@@ -96,8 +118,13 @@ def taken(raw: Raw) -> Arrived | None:
             bytes_ = item.agent_event.SerializeToString(deterministic=True)
             saw = AgentObserved(item.source_stream, item.source_version, about, raw.offset, bytes_)
             return Arrived(pool, saw, _fact_cause(item, item.agent_event), raw.offset)
+        case "routing_event":
+            went = item.routing_event.contact_overflowed
+            where = item.source_stream, item.source_version
+            heard = OverflowObserved(*where, went.contact, went.origin_queue, went.to_queue, raw.offset)
+            return Arrived(pool, heard, _fact_cause(item, item.routing_event), raw.offset)
         case "command":
-            order = _read_order(item.command)
+            order = read_order(item.command)
             return Arrived(pool, order, _order_cause(item), raw.offset) if order else None
         case _:
             return None
@@ -109,7 +136,7 @@ def _record(item: pb.InboxItem) -> Record:
     return Record(key, item.SerializeToString(deterministic=True), headers)
 
 
-def _fact_cause(item: pb.InboxItem, event: ContactEvent | AgentEvent) -> Cause:
+def _fact_cause(item: pb.InboxItem, event: ContactEvent | AgentEvent | RoutingEvent) -> Cause:
     return Cause(
         command_id=reaction_id(item.source_stream, item.source_version, f"observe-{item.pool}"),
         digest="",
@@ -129,32 +156,3 @@ def _order_cause(item: pb.InboxItem) -> Cause:
         correlation_id=command.correlation_id,
         traceparent=item.traceparent,
     )
-
-
-def _write_order(command: pb.PoolCommand, order: Order) -> None:
-    match order:
-        case AcceptOffer(offer_id, agent):
-            command.accept_offer.offer_id, command.accept_offer.agent = offer_id, agent
-        case DeclineOffer(offer_id, agent, reason=reason):
-            command.decline_offer.offer_id, command.decline_offer.agent = offer_id, agent
-            command.decline_offer.reason = reason
-        case DefineQueue(queue):
-            command.define_queue.definition.CopyFrom(definition_of(queue))
-        case ChoosePolicy(policy):
-            command.choose_policy.policy = policy
-
-
-def _read_order(command: pb.PoolCommand) -> Order | None:
-    id, late = command.command_id, command.expires_at.ToMilliseconds()
-    match command.WhichOneof("command"):
-        case "accept_offer":
-            return AcceptOffer(command.accept_offer.offer_id, command.accept_offer.agent, id, late)
-        case "decline_offer":
-            wish = command.decline_offer
-            return DeclineOffer(wish.offer_id, wish.agent, id, late, wish.reason)
-        case "define_queue":
-            return DefineQueue(queue_of(command.define_queue.definition), id, late)
-        case "choose_policy":
-            return ChoosePolicy(command.choose_policy.policy, id, late)
-        case _:
-            return None

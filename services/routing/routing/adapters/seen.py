@@ -90,6 +90,8 @@ def _queued(fact: contact_pb.ContactQueued, contact: str, at: int) -> seen.Conta
         credit_ms=fact.credit_ms,
         required_skills=skills_of(fact.required_skills),
         preferred_agent=fact.preferred_agent,
+        preferred_agent_ms=fact.preferred_agent_ms,
+        attributes=tuple(sorted((one.key, one.value) for one in fact.attributes)),
     )
 
 

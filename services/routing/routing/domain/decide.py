@@ -11,18 +11,22 @@ from routing.domain.commands import (
     AcceptOffer,
     ChoosePolicy,
     DeclineOffer,
+    DefineHours,
     DefineQueue,
+    DefineWorkflow,
     Input,
     Order,
     StartDay,
     TakePool,
 )
+from routing.domain.defining import define
+from routing.domain.definitions import Queue, Trigger
 from routing.domain.events import (
     AgentObserved,
     AgentReleased,
+    Calendar,
     CapacityReleased,
     CommandRefused,
-    ContactDequeued,
     ContactObserved,
     ContactWaiting,
     Event,
@@ -30,18 +34,27 @@ from routing.domain.events import (
     OfferExpired,
     OfferWithdrawn,
     Outcome,
-    PolicyChosen,
+    OverflowObserved,
     PoolTaken,
-    QueueDefined,
     TimerElapsed,
     TimerKind,
     Withdrawal,
 )
+from routing.domain.leaving import dequeue
 from routing.domain.matching import Turn, accept, bring_together, terms
-from routing.domain.members import Agent, Contact, Phase, leg_key, merged
-from routing.domain.policies import POLICIES
+from routing.domain.members import Agent, Contact, leg_key, merged
 from routing.domain.state import Board
+from routing.domain.supervise import supervise
+from routing.domain.waiting import condition_met, enter, step_elapsed
 
+MAY_STOP_SERVING = (
+    seen.AgentCheckedOut
+    | seen.PoolLeaveRequested
+    | seen.SkillsAssigned
+    | seen.TeamAssigned
+    | seen.AgentRegistered
+    | seen.JoinedPool
+)
 CUSTOMER_LEFT = frozenset({"abandoned", "customer_ended", "customer_lost"})
 OUTCOMES = {"callback": Outcome.CALLBACK, "timed_out": Outcome.TIMED_OUT, "blocked": Outcome.BLOCKED}
 
@@ -61,6 +74,8 @@ def decide_one(item: Input, board: Board, now: int) -> list[Event]:
             _agent(turn, item)
         case TimerElapsed():
             _elapsed(turn, item)
+        case OverflowObserved():
+            turn.happen(item)
         case TakePool(owner, generation):
             turn.happen(PoolTaken(owner, generation))
         case StartDay(date, carry_id, time_zone):
@@ -75,17 +90,17 @@ def _order(turn: Turn, order: Order) -> None:
         return
     if order.expires_at and turn.now > order.expires_at:
         return _refuse(turn, order, "EXPIRED")
-    match order:
-        case DefineQueue(queue, command_id):
-            turn.happen(QueueDefined(queue, command_id))
-        case ChoosePolicy(policy, command_id) if policy in POLICIES:
-            turn.happen(PolicyChosen(policy, command_id))
-        case ChoosePolicy():
-            _refuse(turn, order, "UNKNOWN_POLICY")
-        case AcceptOffer() | DeclineOffer():
-            _answer(turn, order)
-        case _:
-            assert_never(order)
+    if isinstance(order, AcceptOffer | DeclineOffer):
+        _answer(turn, order)
+    elif isinstance(order, DefineQueue | DefineHours | DefineWorkflow | ChoosePolicy):
+        _refuse_if(turn, order, *define(turn, order))
+    else:
+        _refuse_if(turn, order, supervise(turn, order))
+
+
+def _refuse_if(turn: Turn, order: Order, reason: str, detail: str = "") -> None:
+    if reason:
+        _refuse(turn, order, reason, detail)
 
 
 def _answer(turn: Turn, order: AcceptOffer | DeclineOffer) -> None:
@@ -103,9 +118,10 @@ def _answer(turn: Turn, order: AcceptOffer | DeclineOffer) -> None:
         bring_together(turn, contacts=[contact.id], agents=[order.agent])
 
 
-def _refuse(turn: Turn, order: Order, reason: str) -> None:
-    offer_id = order.offer_id if isinstance(order, AcceptOffer | DeclineOffer) else ""
-    turn.happen(CommandRefused(order.command_id, reason, type(order).__name__, offer_id))
+def _refuse(turn: Turn, order: Order, reason: str, detail: str = "") -> None:
+    offer_id, contact = getattr(order, "offer_id", ""), getattr(order, "contact", "")
+    refused = CommandRefused(order.command_id, reason, type(order).__name__, offer_id, contact, order, detail)
+    turn.happen(refused)
 
 
 def _elapsed(turn: Turn, timer: TimerElapsed) -> None:
@@ -113,6 +129,10 @@ def _elapsed(turn: Turn, timer: TimerElapsed) -> None:
     if timer.kind is TimerKind.FINALITY:
         if (timer.queue, timer.interval_end) in turn.board.finalities:
             turn.happen(timer)
+    elif timer.kind is TimerKind.HOURS:
+        _hours(turn, timer)
+    elif timer.contact:
+        step_elapsed(turn, timer)
     elif contact := turn.board.offered(timer.offer_id):
         not_ready = turn.board.queue(contact.queue).not_ready_on_no_answer
         ring = contact.rings[timer.offer_id]
@@ -124,6 +144,16 @@ def _elapsed(turn: Turn, timer: TimerElapsed) -> None:
             bring_together(turn, contacts=[contact.id], agents=[agent])
 
 
+def _hours(turn: Turn, timer: TimerElapsed) -> None:
+    """What the calendar says now, if that is news; who waits when it closes overflows by rule, else stays."""
+    before = turn.board.calendars.get(timer.queue, Calendar())
+    if (before.open, before.threshold_ms) == (timer.open, timer.threshold_ms):
+        return
+    turn.happen(timer)
+    if before.open and not timer.open:
+        condition_met(turn, Trigger.CLOSED, timer.queue)
+
+
 def _contact(turn: Turn, seen_now: ContactObserved) -> None:
     turn.happen(seen_now)
     fact = seen_now.fact
@@ -133,13 +163,13 @@ def _contact(turn: Turn, seen_now: ContactObserved) -> None:
             _queued(turn, fact, contact)
         case seen.AgentConnected(leg=leg, at=at):
             if contact and contact.leg == leg:
-                _dequeue(turn, contact, Outcome.ANSWERED, at)
+                dequeue(turn, contact, Outcome.ANSWERED, at)
         case seen.ContactAbandoned(at=at, after_announcement=heard):
             if contact:
-                _dequeue(turn, contact, _abandoned(turn.board, contact, at), at, after_announcement=heard)
+                dequeue(turn, contact, _abandoned(turn.board, contact, at), at, after_announcement=heard)
         case seen.ContactEnded(reason=reason, at=at):
             if contact:
-                _dequeue(turn, contact, _ended(turn.board, contact, reason, at), at)
+                dequeue(turn, contact, _ended(turn.board, contact, reason, at), at)
         case seen.Irrelevant():
             pass
         case _:
@@ -150,24 +180,40 @@ def _queued(turn: Turn, fact: seen.ContactQueued, contact: Contact | None) -> No
     if contact and contact.leg >= fact.leg:
         return
     if contact:
-        _dequeue(turn, contact, Outcome.FLOWED_OUT, fact.queued_at, to_queue=fact.queue)
+        dequeue(turn, contact, Outcome.FLOWED_OUT, fact.queued_at, to_queue=fact.queue, moved=True)
     if fact.pool == turn.board.pool:
-        queue = turn.board.queue(fact.queue)
-        turn.happen(
-            ContactWaiting(
-                contact=fact.contact,
-                leg=fact.leg,
-                queue=fact.queue,
-                channel=fact.channel,
-                priority=fact.priority,
-                credit_ms=fact.credit_ms + queue.credit_ms,
-                queued_at=fact.queued_at,
-                arrived_at=fact.arrived_at,
-                required_skills=merged(queue.required_skills, fact.required_skills),
-                preferred_agent=fact.preferred_agent,
-            )
-        )
-        bring_together(turn, contacts=[fact.contact])
+        turn.happen(_waiting(turn.board, fact))
+        enter(turn, turn.board.contacts[fact.contact])
+
+
+def _waiting(board: Board, fact: seen.ContactQueued) -> ContactWaiting:
+    """What only rules look at stands there only where there are rules."""
+    queue = board.queue(fact.queue)
+    planned = queue.rules or queue.workflow in board.workflows
+    return ContactWaiting(
+        contact=fact.contact,
+        leg=fact.leg,
+        queue=fact.queue,
+        channel=fact.channel,
+        priority=fact.priority,
+        credit_ms=fact.credit_ms + queue.credit_ms,
+        queued_at=fact.queued_at,
+        arrived_at=fact.arrived_at,
+        required_skills=merged(queue.required_skills, fact.required_skills),
+        preferred_agent=fact.preferred_agent,
+        preferred_agent_ms=_held_ms(board, queue, fact),
+        own_skills=fact.required_skills if planned else (),
+        attributes=fact.attributes if planned or queue.targeting else (),
+        origin_queue=board.origins.get(fact.contact, ""),
+    )
+
+
+def _held_ms(board: Board, queue: Queue, fact: seen.ContactQueued) -> int:
+    """How long to look at nobody but the preferred agent: not at all for one who is not signed in."""
+    agent = board.agents.get(fact.preferred_agent)
+    if agent is None or agent.leaving or not agent.checked_in:
+        return 0
+    return fact.preferred_agent_ms or queue.preferred_agent_ms
 
 
 def _abandoned(board: Board, contact: Contact, at: int) -> Outcome:
@@ -179,36 +225,6 @@ def _ended(board: Board, contact: Contact, reason: str, at: int) -> Outcome:
     if reason in CUSTOMER_LEFT:
         return _abandoned(board, contact, at)
     return OUTCOMES.get(reason, Outcome.FAILED)
-
-
-def _dequeue(
-    turn: Turn, contact: Contact, outcome: Outcome, at: int, *, to_queue: str = "", after_announcement: bool = False
-) -> None:
-    """The contact leaves its queue; offers still open are withdrawn first and their agents may get another."""
-    reason = Withdrawal.MOVED if outcome is Outcome.FLOWED_OUT else Withdrawal.CUSTOMER_LEFT
-    ringing = list(contact.rings.values()) if contact.phase is Phase.OFFERED else []
-    turn.happen(*[OfferWithdrawn(*terms(contact, ring), reason=reason) for ring in ringing])
-    left_at = max(at, contact.queued_at)
-    turn.happen(
-        ContactDequeued(
-            contact=contact.id,
-            leg=contact.leg,
-            queue=contact.queue,
-            outcome=outcome,
-            channel=contact.channel,
-            queued_at=contact.queued_at,
-            left_at=left_at,
-            offers=contact.attempts,
-            agent=contact.agent,
-            team=contact.team,
-            offer_id=contact.offer_id,
-            offered_at=contact.offered_at,
-            accepted_at=contact.assigned_at,
-            to_queue=to_queue,
-            after_announcement=after_announcement,
-        )
-    )
-    bring_together(turn, agents=[ring.agent for ring in ringing])
 
 
 def _agent(turn: Turn, seen_now: AgentObserved) -> None:
@@ -223,6 +239,8 @@ def _agent(turn: Turn, seen_now: AgentObserved) -> None:
     if agent.leaving and not agent.work:
         turn.happen(AgentReleased(agent.id, agent.team, agent.to_pool))
     bring_together(turn, contacts=freed, agents=[agent.id])
+    if isinstance(fact, MAY_STOP_SERVING):
+        condition_met(turn, Trigger.NOBODY_SIGNED_IN)
 
 
 def _withdraw(turn: Turn, agent: Agent) -> list[str]:

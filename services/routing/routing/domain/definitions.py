@@ -139,6 +139,11 @@ class Queue:
     weight: int = 0
     surge: SurgeRule | None = None
 
+    @property
+    def rules(self) -> bool:
+        """Whether anything is to happen to a contact that waits in it."""
+        return bool(self.relaxations or self.overflows or self.max_wait_ms)
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:

@@ -337,6 +337,7 @@ class CommandRefused:
     offer_id: str = ""
     contact: str = ""
     request: Any = field(default=None, compare=False, repr=False)
+    detail: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,28 +10,28 @@ from routing.domain.events import (
     AgentObserved,
     AgentReleased,
     CapacityReleased,
-    CommandRefused,
     ContactAssigned,
     ContactDequeued,
     ContactObserved,
     ContactOffered,
+    ContactOverflowed,
+    ContactPulled,
     ContactWaiting,
     Event,
     OfferAccepted,
     OfferDeclined,
     OfferExpired,
     OfferWithdrawn,
-    PolicyChosen,
-    PoolCarried,
-    PoolDayStarted,
-    PoolOpened,
-    PoolTaken,
-    QueueDefined,
-    TimerElapsed,
+    OverflowObserved,
+    PriorityRaised,
+    SkillsRelaxed,
+    TargetReached,
 )
-from routing.domain.members import Agent, Contact, Demand, Phase, Ring, Work, leg_key
+from routing.domain.evolve_pool import about_the_pool, remember
+from routing.domain.evolve_waiting import overflow_observed, passed, waiting
+from routing.domain.members import Agent, Contact, Phase, Ring, Work, leg_key
 from routing.domain.policies.round_robin import round_robin_1
-from routing.domain.state import COMMANDS_KEPT, Board, quarter_end
+from routing.domain.state import Board
 
 
 def evolve(board: Board, event: Event, at: int) -> Board:
@@ -42,13 +42,13 @@ def evolve(board: Board, event: Event, at: int) -> Board:
         case AgentObserved():
             _agent_observed(board, event, at)
         case ContactWaiting():
-            _waiting(board, event)
+            waiting(board, event)
         case ContactOffered():
             _offered(board, event, at)
         case OfferAccepted(command_id=command_id):
-            _remember(board, command_id)
+            remember(board, command_id)
         case OfferDeclined(command_id=command_id):
-            _remember(board, command_id)
+            remember(board, command_id)
             _let_go(board, event)
         case OfferExpired(agent=agent, not_ready=not_ready):
             board.agents[agent].ready &= not not_ready
@@ -57,6 +57,10 @@ def evolve(board: Board, event: Event, at: int) -> Board:
             _wait_again(board, offer_id)
         case ContactAssigned():
             _assigned(board, event, at)
+        case SkillsRelaxed() | TargetReached() | PriorityRaised() | ContactOverflowed() | ContactPulled():
+            passed(board, event)
+        case OverflowObserved():
+            overflow_observed(board, event)
         case ContactDequeued(contact):
             _gone(board, board.contacts.pop(contact))
         case CapacityReleased():
@@ -66,50 +70,8 @@ def evolve(board: Board, event: Event, at: int) -> Board:
             board.lines.forget(board.agents[agent])
             del board.agents[agent]
         case _:
-            _about_the_pool(board, event)
+            about_the_pool(board, event)
     return board
-
-
-def _about_the_pool(
-    board: Board,
-    event: PoolTaken
-    | PoolDayStarted
-    | PoolCarried
-    | PoolOpened
-    | QueueDefined
-    | PolicyChosen
-    | CommandRefused
-    | TimerElapsed,
-) -> None:
-    match event:
-        case PoolTaken(generation=generation):
-            board.generation = generation
-        case PoolOpened(date):
-            board.date = date
-        case PoolDayStarted() | PoolCarried():
-            pass  # they say what this board already holds; a fold that starts here reads them (carry.py)
-        case QueueDefined(queue, command_id):
-            _remember(board, command_id)
-            board.define(queue)
-        case PolicyChosen(policy, command_id):
-            _remember(board, command_id)
-            board.policy_name = policy
-            board.reindex()
-        case CommandRefused(command_id, reason):
-            if reason != "EXPIRED":  # the same order may be sent again, in time
-                _remember(board, command_id)
-        case TimerElapsed(queue=queue, interval_end=end):
-            board.finalities.pop((queue, end), None)
-        case _:
-            assert_never(event)
-
-
-def _remember(board: Board, command_id: str) -> None:
-    if not command_id:
-        return
-    board.commands[command_id] = None
-    if len(board.commands) > COMMANDS_KEPT:
-        del board.commands[next(iter(board.commands))]
 
 
 def _contact_observed(board: Board, event: ContactObserved) -> None:
@@ -119,30 +81,10 @@ def _contact_observed(board: Board, event: ContactObserved) -> None:
         contact.version = event.version
 
 
-def _waiting(board: Board, event: ContactWaiting) -> None:
-    source, version = board.last_seen
-    contact = Contact(
-        id=event.contact,
-        version=version if source == board.stream("contact", event.contact) else 0,
-        leg=event.leg,
-        queue=event.queue,
-        channel=event.channel,
-        priority=event.priority,
-        credit_ms=event.credit_ms,
-        queued_at=event.queued_at,
-        arrived_at=event.arrived_at,
-        demand=Demand(event.queue, event.channel, event.required_skills),
-        preferred_agent=event.preferred_agent,
-    )
-    board.contacts[contact.id] = contact
-    board.wait(contact)
-    end = quarter_end(event.queued_at)
-    board.finalities.setdefault((event.queue, end), (event.queue, end, board.queue(event.queue).threshold_ms))
-
-
 def _offered(board: Board, event: ContactOffered, at: int) -> None:
     contact, agent = board.contacts[event.contact], board.agents[event.agent]
     board.lines.stop_waiting(contact)
+    board.waiting[contact.queue] -= contact.phase is Phase.WAITING
     contact.phase, contact.attempts = Phase.OFFERED, event.attempt
     contact.rings[event.offer_id] = Ring(event.offer_id, event.agent, event.team, at, event.expires_at)
     board.offers[event.offer_id] = event.contact
@@ -177,6 +119,7 @@ def _wait_again(board: Board, offer_id: str) -> None:
     board.lines.update(agent)
     if not contact.rings:
         contact.phase = Phase.WAITING
+        board.waiting[contact.queue] += 1
         board.wait(contact)
 
 
@@ -193,6 +136,7 @@ def _assigned(board: Board, event: ContactAssigned, at: int) -> None:
 
 def _gone(board: Board, contact: Contact) -> None:
     board.lines.stop_waiting(contact)
+    board.waiting[contact.queue] -= contact.phase is Phase.WAITING
     for agent in contact.declined_by:
         del board.agents[agent].declined[contact.id]
 

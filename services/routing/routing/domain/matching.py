@@ -115,8 +115,8 @@ def _passed(contact: Contact) -> set[str]:
     return {*contact.declined_by, *(one.agent for one in contact.rings.values())}
 
 
-def offer(turn: Turn, contact: Contact, agent: Agent) -> None:
-    """Ring ``agent``; where the queue says so it has accepted at once."""
+def offer(turn: Turn, contact: Contact, agent: Agent, why: Explanation | None = None) -> None:
+    """Ring ``agent``; where the queue says so it has accepted at once. ``why``: unless by the policy."""
     board, attempt = turn.board, contact.attempts + 1
     queue = board.queue(contact.queue)
     parts = (board.tenant, board.pool, contact.id, contact.leg, contact.queue, contact.queued_at, attempt)
@@ -132,7 +132,7 @@ def offer(turn: Turn, contact: Contact, agent: Agent) -> None:
         queued_at=contact.queued_at,
         expires_at=turn.now + queue.offer_timeout_ms,
         policy=policy_name(board, contact),
-        explanation=explain(turn, contact, agent),
+        explanation=why or explain(turn, contact, agent),
     )
     turn.happen(made)
     if queue.auto_accept:
@@ -174,6 +174,11 @@ def explain(turn: Turn, contact: Contact, winner: Agent) -> Explanation:
         winner=winner.id,
         score=line.policy.score(winner, line.demand, turn.now),
     )
+
+
+def passed_over(board: Board, contact: Contact) -> tuple[tuple[str, int], ...]:
+    """How many agents could not be offered ``contact``, by reason."""
+    return tuple(sorted(_refused(board, contact, board.lines.of(contact, board.setting(contact))).items()))
 
 
 def _refused(board: Board, contact: Contact, lines: Sequence[Line]) -> dict[str, int]:

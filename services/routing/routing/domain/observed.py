@@ -40,6 +40,8 @@ class ContactQueued:
     credit_ms: int = 0
     required_skills: Skills = ()
     preferred_agent: str = ""
+    preferred_agent_ms: int = 0
+    attributes: Attributes = ()
 
 
 @dataclass(frozen=True, slots=True)

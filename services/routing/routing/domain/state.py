@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from routing.domain.definitions import Hours, Parameters, Workflow
@@ -33,7 +34,8 @@ class Board:
     and ``parameters`` are the pool's, ``chosen`` what was chosen for queues beside their definition. ``turns`` counts
     the offers made by rotation. ``shares`` say how far each weighted queue has come in its share of the agents' time,
     and ``share_clock`` how far the one served last. ``calendars`` are what was last heard of the queues' calendars,
-    ``origins`` the first queues of contacts that overflowed and are not queued anew yet, oldest first.
+    ``origins`` the first queues of contacts that overflowed and are not queued anew yet, oldest first. ``waiting``
+    counts by queue who waits without an offer.
     """
 
     tenant: str
@@ -58,6 +60,7 @@ class Board:
     shares: dict[str, int] = field(default_factory=dict)
     share_clock: int = 0
     expressions: Expressions = NO_EXPRESSIONS
+    waiting: Counter[str] = field(default_factory=Counter, init=False)
     lines: Lines = field(init=False)
     weighted: bool = field(default=False, init=False)
     _settings: dict[tuple[str, str], Setting] = field(default_factory=dict, init=False)
@@ -103,6 +106,19 @@ class Board:
         """The queue as defined, or by its defaults: a contact may outrun its queue's definition."""
         return self.queues.get(id) or Queue(id)
 
+    def is_open(self, queue: str) -> bool:
+        """By its definition and by its hours, as last heard."""
+        calendar = self.calendars.get(queue)
+        return self.queue(queue).open and (calendar is None or calendar.open)
+
+    def threshold(self, queue: str, end: int) -> int:
+        """T of the quarter hour until ``end``: by the calendar as last heard, else the queue's own."""
+        calendar = self.calendars.get(queue)
+        if calendar is None:
+            return self.queue(queue).threshold_ms
+        given = calendar.threshold_ms if end > calendar.since else calendar.threshold_before_ms
+        return given or self.queue(queue).threshold_ms
+
     def stream(self, kind: str, id: str) -> str:
         return f"{self.tenant}/{kind}-{id}"
 
@@ -130,6 +146,7 @@ class Board:
         self._settings = {}
         self.weighted = any(queue.weight for queue in self.queues.values())
         self.lines = Lines(self.agents, self.expressions)
+        self.waiting = Counter(one.queue for one in self.contacts.values() if one.phase is Phase.WAITING)
         for contact in self.contacts.values():
             if contact.phase is Phase.WAITING:
                 self.wait(contact)
