@@ -21,6 +21,7 @@ PARTS: dict[str, dict[str, Benchmark]] = {
     "system": system.BENCHMARKS,
 }
 STORES = ("sqlite", "cassandra")
+WITHOUT_SERVERS = frozenset(routing.IN_PROCESS)
 
 
 def chosen(only: str) -> dict[str, Benchmark]:

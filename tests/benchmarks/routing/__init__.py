@@ -1,8 +1,9 @@
-"""Routing in one process, without a bus or a store: decisions, days on paper, and a day decided again."""
+"""Routing: decisions in one process, and a pool through Kafka and a store."""
 
 from benchmarks.place import Benchmark
-from benchmarks.routing import decisions
+from benchmarks.routing import decisions, pool
 
-BENCHMARKS: dict[str, Benchmark] = {
+IN_PROCESS: dict[str, Benchmark] = {
     "routing-decisions": decisions.run,
 }
+BENCHMARKS: dict[str, Benchmark] = {**IN_PROCESS, "routing-pool": pool.run}
