@@ -33,4 +33,9 @@ def percentiles(buckets: Iterable[Counts], wanted: Iterable[int] = (50, 90, 99))
     made = histogram(buckets)
     if not made.total_count:
         return dict.fromkeys(wanted)
-    return {percent: made.get_value_at_percentile(percent) / 1000 for percent in wanted}
+    return {percent: made.get_value_at_percentile(_whole(percent, made.total_count)) / 1000 for percent in wanted}
+
+
+def _whole(percent: int, count: int) -> float:
+    """``percent`` moved up to a whole rank: the library rounds ranks, so that p90 of six would be the fifth."""
+    return 100 * -(-percent * count // 100) / count
