@@ -5,3 +5,7 @@ bench: setup  ## every benchmark with its ceiling beside it, figures in build/be
 .PHONY: faults
 faults: setup  ## kill -9 and outages, then every promise is checked, figures in build/faults (STORE=cassandra, KILLS=10 a crash point, ONLY=broker)
 	@STORE='$(STORE)' KILLS='$(KILLS)' ONLY='$(ONLY)' PYTHONPATH=tests $(PY) -m faults
+
+.PHONY: verify-figures
+verify-figures: setup  ## live figures against a batch recomputation of what the topics hold (of the STORE used last); differences must be 0
+	@PYTHONPATH=tests $(PY) -m verification

@@ -1,4 +1,4 @@
-"""A seeded day: the facts of a busy contact centre, as its services would publish them; the same seed, the same bytes."""
+"""A seeded day: facts of a busy contact centre as its services publish them; the same seed, the same bytes."""
 
 from __future__ import annotations
 

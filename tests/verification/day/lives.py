@@ -7,7 +7,7 @@ from contactcenter.routing.v1 import events_pb2 as routing_pb
 from contactcenter.ticket.v1 import events_pb2 as ticket_pb
 
 from . import queues, shifts
-from .world import CHANNELS, MINUTE, QUEUES, S, Agent, Contact, Queue, World, contact_observed, stamp
+from .world import CHANNELS, MINUTE, QUEUES, Agent, Contact, Queue, S, World, contact_observed, stamp
 
 REASONS = {
     "blocked": pb.END_REASON_BLOCKED,

@@ -6,7 +6,7 @@ from contactcenter.routing.v1 import config_pb2, events_pb2
 from contactcenter.routing.v1.events_pb2 import DequeueOutcome, WithdrawReason
 
 from . import lives, shifts
-from .world import CHANNELS, QUARTER, QUEUES, S, Agent, Contact, Queue, World, stamp
+from .world import CHANNELS, QUARTER, QUEUES, Agent, Contact, Queue, S, World, stamp
 
 OFFER_MS = 20 * S
 NO_ANSWER_MS = 40 * S

@@ -13,7 +13,7 @@ from contactcenter.routing.v1 import events_pb2
 
 from . import lives, queues, shifts
 from .streams import Published, Streams
-from .world import MINUTE, QUEUES, S, Agent, Contact, World
+from .world import MINUTE, QUEUES, Agent, Contact, S, World
 
 HOUR = 60 * MINUTE
 SHARES = {"sales": 0.4, "care": 0.25, "web": 0.25, "second": 0.1}
@@ -32,8 +32,8 @@ class Day:
     begins: date = date(2025, 10, 25)
     from_hour: int = 21
     hours: int = 27
-    contacts_an_hour: int = 60
-    agents: int = 9
+    contacts_an_hour: int = 110
+    agents: int = 12
 
     @property
     def start(self) -> int:

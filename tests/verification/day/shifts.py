@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contactcenter.agent.v1 import events_pb2 as pb
 
-from .world import CHANNELS, MINUTE, S, Agent, Contact, World, stamp
+from .world import CHANNELS, MINUTE, Agent, Contact, S, World, stamp
 
 READY_AGAIN = 5 * S
 

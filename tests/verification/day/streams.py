@@ -1,4 +1,4 @@
-"""Facts in the shape of the event store: per stream versions without holes, recorded in order, bytes that never change."""
+"""Facts as the event store has them: versions without holes, recorded in order, bytes that never change."""
 
 from __future__ import annotations
 

@@ -46,10 +46,10 @@ class Queue:
 QUEUES = {
     queue.name: queue
     for queue in (
-        Queue("sales", "front", "voice", short_ms=5 * S, overflow_ms=75 * S, overflow_to="second", max_length=6),
+        Queue("sales", "front", "voice", short_ms=5 * S, overflow_ms=75 * S, overflow_to="second", max_length=4),
         Queue("care", "front", "voice", threshold_ms=30 * S, max_wait_ms=150 * S),
         Queue("web", "front", "chat", threshold_ms=60 * S, short_ms=4 * S),
-        Queue("second", "back", "voice", threshold_ms=15 * S, max_length=7),
+        Queue("second", "back", "voice", threshold_ms=15 * S, max_length=5),
     )
 }
 

@@ -80,8 +80,8 @@ class Batch:
         """Some of the contacts that make up a count or a sum."""
         columns = " and ".join(f"{column} = ?" for column in asked.group_by) or "true"
         found = self.db.execute(
-            f"""select distinct unnest(contacts) from sums where tenant = ? and step = ? and attribution = ? and groups = ?
-                and start = ? and name = ? and {columns} limit 20""",
+            f"""select distinct unnest(contacts) from sums where tenant = ? and step = ? and attribution = ?
+                and groups = ? and start = ? and name = ? and {columns} limit 20""",
             [asked.tenant, asked.step, asked.attribution, GROUPS[asked.group_by], key[0], _source(name), *key[1:]],
         )
         return sorted(contact for (contact,) in found.fetchall() if contact)

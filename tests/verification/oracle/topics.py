@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from contactcenter.catalogue import TOPICS, Topic
 
@@ -35,21 +36,26 @@ class Contents:
 
 async def read(bootstrap: str, topics: Sequence[str] = FIGURES) -> Contents:
     """Everything that ``topics`` hold now; a topic that is missing is empty."""
+    partitions = await _partitions(bootstrap, topics)
     client = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, enable_auto_commit=False, max_partition_fetch_bytes=MAX_BYTES, check_crcs=False
     )
     await client.start()
     try:
-        return await _to_the_end(client, [one for topic in topics for one in await _partitions(client, topic)])
+        return await _to_the_end(client, partitions)
     finally:
         await client.stop()
 
 
-async def _partitions(client: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
-    known = await client.topics()
-    return (
-        [TopicPartition(topic, n) for n in sorted(client.partitions_for_topic(topic) or ())] if topic in known else []
-    )
+async def _partitions(bootstrap: str, topics: Sequence[str]) -> list[TopicPartition]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        known = await admin.describe_topics([topic for topic in await admin.list_topics() if topic in topics])
+    finally:
+        await admin.close()
+    found = [(one["topic"], each["partition"]) for one in known for each in one["partitions"]]
+    return [TopicPartition(topic, partition) for topic, partition in sorted(found)]
 
 
 async def _to_the_end(client: AIOKafkaConsumer, partitions: list[TopicPartition]) -> Contents:
@@ -61,7 +67,7 @@ async def _to_the_end(client: AIOKafkaConsumer, partitions: list[TopicPartition]
     for one in client.assignment():
         client.seek(one, begins[one])
     found: list[Record] = []
-    while any(await client.position(one) < ends[one] for one in client.assignment()):
+    while [one for one in client.assignment() if await client.position(one) < ends[one]]:
         for one, records in (await client.getmany(timeout_ms=500, max_records=20_000)).items():
             found += [
                 Record(one.topic, one.partition, record.offset, record.key or b"", record.value or b"")
@@ -81,7 +87,7 @@ class Unordered(Exception):
 
 @dataclass
 class First:
-    """Lets each event through once; ``repeats`` counts the others. A stream may begin in mid-life: topics keep 30 days."""
+    """Lets each event through once; ``repeats`` counts the others. A stream may begin in mid-life: 30 days are kept."""
 
     repeats: int = 0
     last: dict[tuple[str, bytes], int] = field(default_factory=dict)

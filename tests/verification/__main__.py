@@ -1,0 +1,66 @@
+"""``make verify-figures``: live against batch on what the topics hold; on empty topics a seeded day is made first."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from datetime import date
+
+from switchlog_local import LocalError
+
+from .day import Day, made
+from .day.publish import publish
+from .live import live
+from .oracle.topics import read
+from .running import running
+from .verifying import Outcome, verify
+
+FEWEST_CELLS = 1000
+SHOWN = 40
+REPEATED = 0.02
+DAYS = (Day(), Day(tenant="seeded-2", seed=2, tz="Asia/Shanghai", begins=date(2025, 10, 31)))
+"""A local day of 25 hours, and a change of months."""
+
+
+def say(line: str) -> None:
+    print(f"verify-figures: {line}", flush=True)
+
+
+async def main() -> int:
+    """0 when at least 1 000 cells were compared and none differs."""
+    async with running(say) as place:
+        if not (await read(place.bootstrap, ("contact.events.v1", "routing.events.v1"))).records:
+            await _seed(place.bootstrap)
+        async with live(place.url, place.token) as asked:
+            return told(await verify(place.bootstrap, asked))
+
+
+async def _seed(bootstrap: str) -> None:
+    for day in DAYS:
+        count = await publish(bootstrap, made(day), repeats=REPEATED, seed=day.seed)
+        say(f"the topics are empty: made a seeded day of tenant {day.tenant} in {day.tz}, {count} records")
+
+
+def told(outcome: Outcome) -> int:
+    """Print what was found; the exit code."""
+    report = outcome.report
+    say(f"{outcome.records} records ({outcome.repeats} repeats, identical) of {outcome.tenants} tenants on the topics")
+    for what, times in sorted(report.refused.items()):
+        say(f"not answered by live: {what}" + (f" ({times} tenants)" if times > 1 else ""))
+    if report.unanswered:
+        say(f"open in live or without a definition here, so not compared: {', '.join(sorted(report.unanswered))}")
+    for difference in report.differences[:SHOWN]:
+        say(f"differs: {difference}")
+    families = ", ".join(f"{count} {name}" for name, count in sorted(report.by_family.items()))
+    say(f"compared {report.compared} cells ({families}) in {outcome.seconds:.1f} s")
+    say(f"differences: {len(report.differences)}")
+    if report.compared < FEWEST_CELLS:
+        say(f"fewer than {FEWEST_CELLS} cells: that proves nothing")
+    return 0 if report.compared >= FEWEST_CELLS and not report.differences else 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(asyncio.run(main()))
+    except LocalError as error:
+        sys.exit(f"verify-figures: {error}")

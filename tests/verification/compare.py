@@ -1,0 +1,139 @@
+"""Cell by cell: what live says beside what batch says, and where they part."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from .live import Answer
+from .oracle.recompute import Asked, Batch, Key
+
+COUNTS = (
+    "offered", "answered", "answered_in_threshold", "abandoned", "abandoned_in_threshold", "short_abandoned",
+    "flowed_out", "callback", "timed_out", "blocked", "failed", "waiting", "transferred",
+)  # fmt: skip
+SUMS = tuple(
+    f"{name}_ms"
+    for name in ("wait_answered", "wait_abandoned", "talk", "hold", "wrap_up", "trunk", "busy", "ready", "signed_in")
+)
+PERCENTILES = ("wait_p50", "wait_p90", "wait_p99")
+OF_AGENTS = frozenset(
+    {"answered", "transferred", "talk_ms", "hold_ms", "wrap_up_ms", "busy_ms", "ready_ms", "signed_in_ms"}
+)
+"""What an agent's or a team's row is compared in, beside its figures: nobody is offered to an agent by abandoning."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One cell: where it is, what live and batch say, and some of the contacts that batch counted."""
+
+    asked: Asked
+    key: Key
+    name: str
+    live: Any
+    batch: Any
+    contacts: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        at = datetime.fromtimestamp(self.key[0] / 1000, UTC).isoformat(timespec="minutes")
+        group = " ".join(f"{name}={value}" for name, value in zip(self.asked.group_by, self.key[1:], strict=True))
+        where = (
+            f"{self.asked.tenant} {group} {self.asked.step} {self.asked.attribution} T={self.asked.threshold_s} {at}"
+        )
+        told = f": {', '.join(self.contacts)}" if self.contacts else ""
+        return f"{where} {self.name}: live {self.live}, batch {self.batch}{told}"
+
+
+@dataclass
+class Report:
+    """How many cells were compared, which differ, and what live does not answer: by name, and by question."""
+
+    compared: int = 0
+    differences: list[Difference] = field(default_factory=list)
+    unanswered: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    by_family: Counter[str] = field(default_factory=Counter)
+
+    def take(self, asked: Asked, live: Answer, batch: Batch) -> None:
+        """Compare every cell of one table."""
+        expected = batch.figures(asked)
+        names = list(_names(asked, live))
+        for key in sorted({*live.rows, *expected}, key=str):
+            told, meant = live.rows.get(key), expected.get(key, {})
+            if told is None and not any(meant.get(name) for name in names):
+                continue  # nothing happened: there need not be a row
+            self._row(asked, key, told or {}, meant, names, batch)
+
+    def _row(
+        self, asked: Asked, key: Key, told: dict[str, Any], meant: dict[str, Any], names: list[str], batch: Batch
+    ) -> None:
+        for name in names:
+            if name not in told and not told:
+                found = 0 if name in COUNTS or name in SUMS else None
+            else:
+                found = told.get(name)
+            wanted = meant.get(name, 0 if name in COUNTS or name in SUMS else None)
+            self.compared += 1
+            self.by_family[family(name)] += 1
+            if not same(name, found, wanted):
+                contacts = tuple(batch.contacts(asked, key, name)) if len(self.differences) < 50 else ()
+                self.differences.append(Difference(asked, key, name, found, wanted, contacts))
+
+    def skip(self, live: Answer, known: Iterable[str]) -> None:
+        """Note names that live leaves open in every row, or that batch has no definition of."""
+        for name in {name for row in live.rows.values() for name in row}:
+            if all(row.get(name) is None for row in live.rows.values()):
+                self.unanswered[name] += 1
+            elif name not in known:
+                self.unanswered[f"{name} (no definition in SQL)"] += 1
+
+
+def _names(asked: Asked, live: Answer) -> Iterator[str]:
+    """The names that live answers somewhere and batch defines; of agents and teams those that concern them."""
+    answered = {name for row in live.rows.values() for name, value in row.items() if value is not None}
+    for name in sorted(answered & DEFINED):
+        if name in COUNTS or name in SUMS or name in PERCENTILES:
+            if not {"agent", "team"} & {*asked.group_by} or name in OF_AGENTS:
+                yield name
+        else:
+            yield name
+
+
+FIGURES = frozenset(
+    {
+        *(
+            "sl_answered",
+            "sl_strict",
+            "sl_ignore_early",
+            "sl_positive",
+            "sl_short_credit",
+            "sl_excl_short",
+            "sl_connect",
+        ),
+        *("sl_offered", "asa", "asa_accept", "abandon_rate_queued", "avg_abandon_time", "answer_rate", "non_response"),
+        *("att", "att_incl_hold", "acw", "aht", "transfer_rate", "occupancy", "utilization"),
+    }
+)
+LIVE_FIGURES = frozenset(f"{name}.live" for name in FIGURES if name.startswith("sl_"))
+DEFINED = frozenset({*COUNTS, *SUMS, *PERCENTILES, *FIGURES, *LIVE_FIGURES}) - {"trunk_ms"}
+"""Everything that the SQL has a definition of; a new one enters here."""
+
+
+def family(name: str) -> str:
+    if name in COUNTS:
+        return "counts"
+    return "sums" if name in SUMS else "percentiles" if name in PERCENTILES else "figures"
+
+
+def same(name: str, live: Any, batch: Any) -> bool:
+    """Counts and sums to the last digit, ratios to what a double holds, percentiles within 1 %."""
+    if live is None or batch is None:
+        return live is batch
+    if name in PERCENTILES:
+        return abs(live - batch) <= 0.01 * batch + 0.0005
+    if isinstance(batch, float):
+        return abs(live - batch) <= 1e-9 * max(1.0, abs(batch))
+    return bool(live == batch)
