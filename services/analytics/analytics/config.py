@@ -26,7 +26,7 @@ class Settings:
 
     kernel: KernelSettings
     replica: str
-    state: str = "s1"
+    state: str = "s2"
     time_zone: str = "Asia/Shanghai"
     topic: str = "routing.events.v1"
     feed_bytes_per_s: int = BYTES_PER_S
@@ -39,7 +39,7 @@ class Settings:
 
 def settings(env: Mapping[str, str]) -> Settings:
     """Pure; raises ``ConfigError`` naming the variable that is wrong."""
-    state = env.get("ANALYTICS_STATE") or "s1"
+    state = env.get("ANALYTICS_STATE") or "s2"
     if not _STATE.match(state):
         raise ConfigError(f"ANALYTICS_STATE must be a short lower-case name, not {state!r}")
     return Settings(

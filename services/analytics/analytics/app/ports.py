@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from switchlog.bus.record import Raw
 
-from ..domain.board import Board
+from ..domain.board import Queue
+from ..domain.counters import Counters, Day, DayKey
+from ..domain.ledger import Clerk
 from ..domain.levels import Cell, CellKey
 
 
@@ -21,36 +23,82 @@ class Where(NamedTuple):
         return f"{self.topic}/{self.partition}"
 
 
-class Rows(Protocol):
-    """The stored rows of the boards; every call raises ``NotNow`` while the store is away and may be repeated."""
+class Read(NamedTuple):
+    """An event to fold: which of its facts it is, its stream's key, and the offset of the record that it came in (or
+    that showed it missing)."""
 
-    async def board(self, where: Where) -> Board:
+    event: Any
+    kind: str
+    key: str
+    offset: int
+
+
+class Board(Protocol):
+    """What a partition's facts add up to in memory; ``seen`` is the last version of every stream at hand."""
+
+    next: int
+    seen: dict[str, int]
+    counters: Counters
+
+    def put_cell(self, cell: Cell) -> None: ...
+
+    def evict(self, key: CellKey) -> None: ...
+
+    def settle(self) -> None: ...
+
+    def stored(self) -> None: ...
+
+
+class Rows(Protocol):
+    """The stored rows of a kind of board; every call raises ``NotNow`` while the store is away and may be repeated."""
+
+    async def board(self, where: Where) -> Any:
         """The board as its progress says: what is open, and how far it is read."""
+        ...
+
+    async def streams(self, where: Where, board: Any, keys: Iterable[str]) -> None:
+        """Bring what is stored of the streams ``keys`` into ``board``."""
         ...
 
     async def cell(self, where: Where, key: CellKey) -> Cell | None: ...
 
-    async def pool(self, board: Board, tenant: str, pool: str) -> None:
-        """Bring the stored agents and queues of a pool into ``board``."""
+    async def day(self, where: Where, key: DayKey) -> Day | None: ...
+
+    async def save(self, where: Where, board: Any) -> None:
+        """Counters, then what they were made from, then progress (kernel rule 27)."""
         ...
 
-    async def save(self, where: Where, board: Board) -> None:
-        """Dirty rows, then progress (kernel rule 27)."""
+
+class Published(Protocol):
+    """The stored rows that published ones are made of."""
+
+    async def parts(self, key: CellKey) -> list[tuple[str, Cell]]:
+        """The stored cells of ``key``, each with the source partition that told it."""
         ...
 
-    async def parts(self, key: CellKey) -> list[Cell]:
-        """The stored cells of ``key``, one a source partition."""
+    async def queue(self, tenant: str, queue: str) -> Queue | None: ...
+
+    async def freshness_ms(self, tenant: str, pool: str, now: int) -> int:
+        """Age of the newest fact of a pool, or of the moment when its partition was last read to the end."""
         ...
+
+    async def days_of(self, tenant: str, agent: str, begin: int, end: int) -> list[tuple[str, Day]]:
+        """An agent's UTC days that begin in [begin, end), each with the source partition that told it."""
+        ...
+
+    async def clerk(self, tenant: str, agent: str) -> Clerk | None: ...
 
 
 class Facts(Protocol):
-    """How a topic's records are read and folded (``wire``)."""
+    """How a topic's records are read and folded."""
 
-    def read_routing(self, value: bytes | None) -> Any: ...
+    def read(self, value: bytes | None) -> Any: ...
 
-    def cell_needed(self, event: Any) -> CellKey | None: ...
+    def needed(self, event: Any, kind: str) -> Sequence[CellKey]:
+        """The cells that must be in memory before the fact is folded."""
+        ...
 
-    def fold(self, board: Board, event: Any, offset: int) -> None: ...
+    def fold(self, board: Any, found: Iterable[Read]) -> None: ...
 
 
 Missing = Callable[[Raw, int], Awaitable[Sequence[bytes]]]

@@ -1,6 +1,7 @@
 """Service levels onto their compacted topic: live once a second while they change, final once the cohort has closed.
 
-What is published is what is stored, so a crash can neither publish what is lost again nor lose what was published.
+What is published is what is stored, so a crash can neither publish what is lost again nor lose what was published. A
+row's parts come from several source partitions, whose owners all publish it: ``revision`` is the same for all of them.
 """
 
 from __future__ import annotations
@@ -14,14 +15,17 @@ from switchlog.log import get_logger
 from switchlog.outlet import Record
 
 from ..domain.board import Queue
+from ..domain.figures import durations_final, of_pools
 from ..domain.formulas import thresholds_of
-from ..domain.levels import Cell, CellKey, Tally, merged
-from .ports import Rows
+from ..domain.levels import COHORT, Cell, CellKey, Tally, merged, parted
+from .ports import Published
 
 log = get_logger(__name__)
 
 AGAIN_FINAL_S = 60.0
 AGAIN_OPEN_S = 15.0
+QUEUE_KNOWN_S = 5.0
+"""A queue's definition is read anew when it was known for so long."""
 CROSSINGS = 1 << 20
 """A row's revision is (sum of its parts' versions, thresholds that its waiting contacts have passed), as one number."""
 
@@ -37,9 +41,11 @@ class Standing:
     waited_ms: list[int]
     final_ms: int
     final: bool
+    durations_final: bool
     revision: int
     queue: Queue
     now: int
+    freshness_ms: int
 
 
 Write = Callable[[Standing], Record]
@@ -48,18 +54,19 @@ Send = Callable[[Sequence[Record]], Awaitable[None]]
 
 @dataclass
 class Publisher:
-    """``tick`` once a second. ``queue_of`` finds a queue's definition; ``done`` hears of cells that need no more."""
+    """``tick`` once a second. ``mine``: is a source partition read here; ``done`` hears of cells that need no more."""
 
-    rows: Rows
+    rows: Published
     clock: Clock
     write: Write
     send: Send
-    queue_of: Callable[[str, str], Queue | None]
     done: Callable[[CellKey], None]
+    mine: Callable[[str], bool] = lambda where: True
     changed: set[CellKey] = field(default_factory=set)
     waiting: dict[CellKey, int] = field(default_factory=dict)
     later: dict[CellKey, float] = field(default_factory=dict)
     closed: set[CellKey] = field(default_factory=set)
+    queues: dict[tuple[str, str], tuple[float, Queue]] = field(default_factory=dict)
 
     def assigned(self, keys: Iterable[CellKey]) -> None:
         """Cells taken over: published now, and again when a former owner can't be writing any more."""
@@ -94,23 +101,38 @@ class Publisher:
         return len(records)
 
     async def _records(self, key: CellKey, due: bool) -> list[Record]:
-        parts = await self.rows.parts(key)
-        if not parts:
+        found = await self.rows.parts(key)
+        if not found:
             return []
-        now, queue = self.clock.now(), self.queue_of(key[0], key[1]) or Queue(key[1], parts[0].pool)
-        standings = [_standing(parts, channel, queue, now) for channel in _channels(parts)]
+        parts = [cell for _, cell in found]
+        now, queue = self.clock.now(), await self._queue(key, parts)
+        freshness_ms = await self.rows.freshness_ms(key[0], queue.pool, now)
+        standings = [_standing(parts, channel, queue, now, freshness_ms) for channel in _channels(parts)]
         revision = sum(standing.revision for standing in standings)
         if self.waiting.get(key) == revision and not due:
             return []
-        self._remember(key, parts, revision)
+        self._remember(key, parts, revision, all(self.mine(where) for where, _ in found))
         return [self.write(standing) for standing in standings]
 
-    def _remember(self, key: CellKey, parts: list[Cell], revision: int) -> None:
+    async def _queue(self, key: CellKey, parts: Sequence[Cell]) -> Queue:
+        tenant, name, now = key[0], key[1], self.clock.monotonic()
+        read_at, known = self.queues.get((tenant, name), (now - QUEUE_KNOWN_S, None))
+        if known is None or now - read_at >= QUEUE_KNOWN_S:
+            known = await self.rows.queue(tenant, name)
+            if known is None:
+                return Queue(name, max(cell.pool for cell in parts))
+            self.queues[tenant, name] = (now, known)
+        return known
+
+    def _remember(self, key: CellKey, parts: list[Cell], revision: int, alone: bool) -> None:
         self.waiting.pop(key, None)
         if any(cell.waiting for cell in parts):
             self.waiting[key] = revision  # it changes by time alone: thresholds are passed
-        if not all(cell.final for cell in parts):
+        if not (key[3] != COHORT or durations_final(parts)):
             self.closed.discard(key)
+            if not alone:
+                # another owner of parts may have written at the same time, with less of them, after us
+                self.later.setdefault(key, self.clock.monotonic() + AGAIN_OPEN_S)
         elif key not in self.closed:
             self.closed.add(key)
             self.later[key] = self.clock.monotonic() + AGAIN_FINAL_S
@@ -124,30 +146,33 @@ class Publisher:
 
 
 def _channels(parts: Iterable[Cell]) -> list[str]:
-    return sorted({channel for cell in parts for channel in cell.channels})
+    return sorted({parted(key)[0] for cell in parts for key in cell.groups})
 
 
-def _standing(parts: list[Cell], channel: str, queue: Queue, now: int) -> Standing:
-    newest = max(parts, key=lambda cell: cell.version)
+def _standing(parts: list[Cell], channel: str, queue: Queue, now: int, freshness_ms: int) -> Standing:
+    told = of_pools(parts)
     waited = waits_so_far(parts, now, channel)
+    tallies = [tally for cell in parts for key, tally in cell.groups.items() if parted(key)[0] == channel]
     return Standing(
-        key=newest.key,
+        key=parts[0].key,
         channel=channel,
-        pool=newest.pool,
-        tally=merged([cell.channels[channel] for cell in parts if channel in cell.channels]),
+        pool=max(told, key=lambda cell: cell.version).pool if told else queue.pool,
+        tally=merged(tallies),
         waited_ms=waited,
-        final_ms=max(cell.final_ms for cell in parts),
-        final=all(cell.final for cell in parts),
+        final_ms=max((cell.final_ms for cell in told), default=-1),
+        final=bool(told) and all(cell.final for cell in told),
+        durations_final=durations_final(parts),
         revision=sum(cell.version for cell in parts) * CROSSINGS + min(_crossings(waited, queue), CROSSINGS - 1),
         queue=queue,
         now=now,
+        freshness_ms=freshness_ms,
     )
 
 
 def waits_so_far(parts: Iterable[Cell], now: int, channel: str = "") -> list[int]:
     """How long those have waited who still do, milliseconds; of one channel or of all."""
-    waiting = [entry for cell in parts for entry in cell.waiting.values()]
-    return [max(0, now - queued_at) for of, queued_at in waiting if channel in ("", of)]
+    waiting = [said for cell in parts for said in cell.waiting.values()]
+    return [max(0, now - said.queued_at) for said in waiting if channel in ("", said.channel)]
 
 
 def _crossings(waited_ms: Iterable[int], queue: Queue) -> int:

@@ -14,7 +14,7 @@ from switchlog.errors import NotFound
 from ..domain import figures, floor
 from ..domain.board import Pool, Queue
 from ..domain.figures import Asked, Row
-from ..domain.formulas import FORMULAS, NOT_YET, thresholds_of
+from ..domain.formulas import FORMULAS, thresholds_of
 from ..domain.intervals import STEPS, day_start, zone
 from ..domain.levels import QUARTER_MS, Cell, quarter
 
@@ -94,7 +94,8 @@ class Questions:
         tz = zone(pool.time_zone or self.time_zone)
         begin = day_start(now, tz)
         today = [cell async for cell in self.stored.cells(tenant, queue, begin, begin + 2 * DAY_MS)]
-        queued_at = [at for cell in await self._open(tenant, found, today) for _, at in cell.waiting.values()]
+        open_cells = await self._open(tenant, found, today)
+        queued_at = [said.queued_at for cell in open_cells for said in cell.waiting.values()]
         asked = Asked("1d", tz, found.threshold_s, found.threshold_s, tuple(FORMULAS))
         agents = [agent async for agent in self.stored.agents(tenant, found.pool)]
         return Now(
@@ -182,7 +183,5 @@ def check(asked: FiguresAsked) -> None:
         later = set(asked.group_by) <= {"queue", "channel", "agent", "team"}
         raise Rejected("NOT_YET" if later else "UNKNOWN_GROUP", "group_by is queue", invalid=True)
     for name in asked.formulas:
-        if name in NOT_YET:
-            raise Rejected("NOT_YET", f"{name} is defined but not computed yet", invalid=True)
         if name not in FORMULAS:
             raise Rejected("UNKNOWN_FORMULA", f"{name[:40]!r} is none of {', '.join(FORMULAS)}", invalid=True)

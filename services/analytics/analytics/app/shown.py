@@ -15,22 +15,26 @@ from .questions import Figures, Now
 
 Json = dict[str, Any]
 
-# Counts and sums whose facts are not folded yet are null: nobody shall take them for zero.
+# What a group has no facts of is null (agents' time of a queue): nobody shall take it for zero.
 COUNTS = (
     "offered", "answered", "answered_in_threshold", "abandoned", "abandoned_in_threshold", "short_abandoned",
     "flowed_out", "callback", "timed_out", "blocked", "failed", "waiting", "transferred",
 )  # fmt: skip
 SECONDS = ("wait_answered", "wait_abandoned", "talk", "hold", "wrap_up", "trunk", "busy", "ready", "signed_in")
+OF_AGENTS = ("busy", "ready", "signed_in")
 _RENAMED = {"answered_in_threshold": "answered_in", "abandoned_in_threshold": "abandoned_in"}
 
 
 def counts(level: Level) -> dict[str, int | None]:
-    return {name: getattr(level, _RENAMED.get(name, name), None) for name in COUNTS}
+    own = {name: getattr(level, _RENAMED.get(name, name), None) for name in COUNTS}
+    return own | {"transferred": level.counts.get("transferred", 0)}
 
 
 def seconds(level: Level) -> dict[str, float | None]:
     sums: dict[str, float | None] = dict.fromkeys(SECONDS)
-    return sums | {"wait_answered": level.wait_answered_ms / 1000, "wait_abandoned": level.wait_abandoned_ms / 1000}
+    sums |= {"wait_answered": level.wait_answered_ms / 1000, "wait_abandoned": level.wait_abandoned_ms / 1000}
+    sums |= {name: level.counts.get(f"{name}_ms", 0) / 1000 for name in ("talk", "hold", "wrap_up", "trunk")}
+    return sums | {name: level.counts[f"{name}_ms"] / 1000 for name in OF_AGENTS if f"{name}_ms" in level.counts}
 
 
 def waits(row: Row) -> dict[str, float | None]:

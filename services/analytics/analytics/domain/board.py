@@ -1,4 +1,8 @@
-"""What one source partition's facts add up to, in memory: folds change it, and what changed of it is stored."""
+"""What one partition of pools' facts adds up to, in memory: folds change it, and what changed of it is stored.
+
+A cohort cell is also the state of its legs: event cells and agents' days take what follows from it and are stored
+before it.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +10,22 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from analytics.domain import floor, levels
+from analytics.domain.counters import DAY, Contribution, Counters
 from analytics.domain.floor import Agent
-from analytics.domain.levels import Cell, CellKey
+from analytics.domain.levels import COHORT, EVENT, Cell, CellKey, Early, Serving, Waiting, group, parted, quarter
 
 PoolKey = tuple[str, str]
 """(tenant, pool)."""
 
 
 class At(NamedTuple):
-    """Where a fact stands: whose pool's, at which offset of the partition, recorded when (epoch milliseconds)."""
+    """Where a fact stands: whose pool's, at which offset, recorded and occurred when (epoch milliseconds)."""
 
     tenant: str
     pool: str
     offset: int
     recorded_at: int
+    occurred_at: int
 
 
 @dataclass(slots=True)
@@ -53,46 +59,56 @@ class Pool:
 class Board:
     """One partition: how far it is read (``next``), the last version of every stream, and what is open or changed.
 
-    ``legs`` leads from a leg to the cell it waits in. It is derived from the cells' ``waiting`` alone, so after a crash
-    between two rows it agrees with whichever of them were stored.
+    ``legs`` leads from a leg to the cohort cell it waits or is served in, ``offers`` from an open offer to its cell of
+    each attribution. Both are derived from the cells alone, so after a crash between two rows they agree with
+    whichever of them were stored.
     """
 
     next: int = 0
     seen: dict[str, int] = field(default_factory=dict)
-    cells: dict[CellKey, Cell] = field(default_factory=dict)
+    counters: Counters = field(default_factory=Counters)
     legs: dict[tuple[str, str], Cell] = field(default_factory=dict)
+    offers: dict[tuple[str, str, str], Cell] = field(default_factory=dict)
     agents: dict[PoolKey, dict[str, Agent]] = field(default_factory=dict)
     queues: dict[tuple[str, str, str], Queue] = field(default_factory=dict)
     pools: dict[PoolKey, Pool] = field(default_factory=dict)
-    changed_cells: dict[CellKey, Cell] = field(default_factory=dict)
     changed_agents: dict[tuple[str, str, str], Agent] = field(default_factory=dict)
     changed_queues: dict[tuple[str, str, str], Queue] = field(default_factory=dict)
     changed_pools: dict[PoolKey, Pool] = field(default_factory=dict)
 
     def put_cell(self, cell: Cell) -> None:
         """Take over a stored cell."""
-        cell.guard = cell.version
-        self.cells[cell.key] = cell
-        for leg in cell.waiting:
+        self.counters.put(cell)
+        for leg in (*cell.waiting, *cell.serving):
             self.legs[cell.tenant, leg] = cell
+        for offer in cell.ringing:
+            self.offers[cell.tenant, offer, cell.attribution] = cell
 
-    def cell(self, at: At, queue: str, queued_at: int) -> Cell | None:
+    def cell(self, at: At, queue: str, instant: int, attribution: str) -> Cell | None:
         """The cell to change; ``None`` when the stored one has this offset already."""
-        key = (at.tenant, queue, levels.quarter(queued_at))
-        found = self.cells.get(key)
+        key = (at.tenant, queue, instant - instant % levels.QUARTER_MS, attribution)
+        found = self.counters.cells.get(key)
         if found is None:
-            found = self.cells[key] = Cell(*key)
-        return self._changing(found, at)
+            found = self.counters.cells[key] = Cell(*key)
+        return self.changing(found, at)
 
     def standing_cell(self, at: At, queue: str, start: int) -> Cell | None:
-        """As ``cell``, of one that is there."""
-        found = self.cells.get((at.tenant, queue, start))
-        return found and self._changing(found, at)
+        """As ``cell``, of a cohort that is there."""
+        found = self.counters.cells.get((at.tenant, queue, start, COHORT))
+        return found and self.changing(found, at)
 
     def cell_of(self, at: At, leg: str) -> Cell | None:
-        """The cell in which ``leg`` waits; ``None`` also when the stored one has this offset already."""
+        """The cell in which ``leg`` is; ``None`` also when the stored one has this offset already."""
         found = self.legs.get((at.tenant, leg))
-        return found and self._changing(found, at)
+        return found and self.changing(found, at)
+
+    def changing(self, cell: Cell, at: At) -> Cell | None:
+        """``cell``, noted as changed; ``None`` when it was stored with this offset."""
+        if at.offset < cell.guard:
+            return None
+        cell.version, cell.pool = at.offset + 1, at.pool
+        self.counters.changed_cells[cell.key] = cell
+        return cell
 
     def agent(self, at: At, agent: str) -> Agent | None:
         """The agent to change; ``None`` when the stored row has this offset already."""
@@ -130,13 +146,15 @@ class Board:
 
     def settle(self) -> None:
         """Before rows are stored: the queues of changed cells say in which quarter hours contacts wait."""
+        self.counters.settle()
         standing: dict[tuple[str, str], list[int]] = {}
-        for cell in self.cells.values():
+        for cell in self.counters.cells.values():
             if cell.waiting:
                 standing.setdefault((cell.tenant, cell.queue), []).append(cell.start)
-        for tenant, name, _ in self.changed_cells:
-            for key in ((tenant, pool, name) for pool in self._pools_of(tenant)):
-                self._note_open(key, sorted(standing.get((tenant, name), ())))
+        for tenant, name, _, attribution in self.counters.changed_cells:
+            if attribution == COHORT:
+                for key in ((tenant, pool, name) for pool in self._pools_of(tenant)):
+                    self._note_open(key, sorted(standing.get((tenant, name), ())))
 
     def _pools_of(self, tenant: str) -> list[str]:
         return [pool for owner, pool in self.pools if owner == tenant]
@@ -149,31 +167,28 @@ class Board:
 
     def stored(self) -> None:
         """What had changed is durable."""
-        self.changed_cells, self.changed_agents = {}, {}
-        self.changed_queues, self.changed_pools = {}, {}
+        self.counters.stored()
+        self.changed_agents, self.changed_queues, self.changed_pools = {}, {}, {}
 
     def evict(self, key: CellKey) -> None:
         """Forget a cell that nothing is expected for; it is loaded again if something comes."""
-        if key in self.cells and key not in self.changed_cells and not self.cells[key].waiting:
-            del self.cells[key]
-
-    def _changing(self, cell: Cell, at: At) -> Cell | None:
-        if at.offset < cell.guard:
-            return None
-        cell.version, cell.pool = at.offset + 1, at.pool
-        self.changed_cells[cell.key] = cell
-        return cell
+        cell = self.counters.cells.get(key)
+        if cell is not None and cell.quiet and key not in self.counters.changed_cells:
+            del self.counters.cells[key]
 
 
 # --- contacts --------------------------------------------------------------------------------------------------------
 
 
-def waiting(board: Board, at: At, contact: str, leg: int, queue: str, channel: str, queued_at: int) -> None:
+def waiting(board: Board, at: At, contact: str, leg: int, queue: str, said: Waiting) -> None:
     board.queue(at, queue)
-    cell, key = board.cell(at, queue, queued_at), levels.leg_key(contact, leg)
-    if cell:
-        levels.wait(cell, key, channel, queued_at)
+    key = levels.leg_key(contact, leg)
+    if cell := board.cell(at, queue, said.queued_at, COHORT):
+        levels.wait(cell, key, said)
         board.legs[at.tenant, key] = cell
+    if cell := board.cell(at, queue, said.queued_at, EVENT):
+        levels.arrive(cell, said.channel)
+        levels.estimated(cell, said)
 
 
 def dequeued(
@@ -182,36 +197,79 @@ def dequeued(
     contact: str,
     leg: int,
     queue: str,
-    channel: str,
+    key: str,
     queued_at: int,
+    left_at: int,
     outcome: str,
-    waited_ms: int,
     accepted_ms: int,
 ) -> None:
+    """``key`` is the group that the outcome counts to."""
     board.queue(at, queue)
-    cell, key = board.cell(at, queue, queued_at), levels.leg_key(contact, leg)
+    name, waited_ms = levels.leg_key(contact, leg), max(0, left_at - queued_at)
+    event, cell = board.cell(at, queue, left_at, EVENT), board.cell(at, queue, queued_at, COHORT)
+    said = cell and cell.waiting.get(name)
+    if event:
+        levels.outcome_of(event, key, outcome, waited_ms, accepted_ms)
+        if said and outcome == "answered":
+            levels.scored(event, said, waited_ms)
     if cell:
-        levels.leave(cell, key, channel, outcome, waited_ms, accepted_ms)
-        board.legs.pop((at.tenant, key), None)
+        levels.leave(cell, name, key, outcome, waited_ms, accepted_ms)
+        board.legs.pop((at.tenant, name), None)
+        early = cell.early.pop(name, None)
+        if outcome == "answered":
+            if said:
+                levels.scored(cell, said, waited_ms)
+            _served(board, at, cell, name, key, early)
 
 
-def offered(board: Board, at: At, contact: str, leg: int, agent: str, offer_id: str) -> None:
-    _count_offer(board, at, contact, leg, "made")
+def _served(board: Board, at: At, cell: Cell, leg: str, key: str, early: Early | None) -> None:
+    """An answered leg waits for the end of its agent's work, unless that has been told already."""
+    if early is None or early.agent != parted(key)[1]:
+        early = Early("")
+    serving = cell.serving[leg] = Serving(key, early.wrap_up_at)
+    board.legs[at.tenant, leg] = cell
+    if early.ended_at >= 0:
+        _handled(board, at, cell, leg, serving, early.ended_at)
+
+
+def offered(
+    board: Board, at: At, contact: str, leg: int, queue: str, channel: str, agent: str, team: str, offer: str
+) -> None:
+    cohort = board.cell_of(at, levels.leg_key(contact, leg))
+    key = group(channel, agent, team)
+    event = board.cell(at, queue, at.occurred_at, EVENT)
+    for cell in (cohort, event):
+        if cell:
+            levels.offer(cell, key, "made")
+            cell.ringing[offer] = key
+            board.offers[at.tenant, offer, cell.attribution] = cell
+    _of_agent(board, at, (DAY, agent, quarter(at.occurred_at), team, "offers", 1))
     if found := board.agent(at, agent):
-        floor.ring(found, offer_id)
+        floor.ring(found, offer)
 
 
-def offer_ended(board: Board, at: At, contact: str, leg: int, agent: str, offer_id: str, how: str) -> None:
+def offer_ended(board: Board, at: At, agent: str, offer: str, how: str) -> None:
     """``how``: accepted declined expired withdrawn."""
-    _count_offer(board, at, contact, leg, how)
+    for attribution in (EVENT, COHORT):
+        cell = board.offers.pop((at.tenant, offer, attribution), None)
+        if cell is None or board.changing(cell, at) is None:
+            continue
+        key = cell.ringing.pop(offer)
+        levels.offer(cell, key, how)
+        if attribution == EVENT:
+            _of_agent(board, at, (DAY, agent, cell.start, parted(key)[2], f"offers_{how}", 1))
     if found := board.agent(at, agent):
-        floor.stop_ringing(found, offer_id)
+        floor.stop_ringing(found, offer)
 
 
-def assigned(board: Board, at: At, contact: str, leg: int, agent: str, offer_id: str) -> None:
+def assigned(board: Board, at: At, contact: str, leg: int, agent: str, offer: str) -> None:
+    key = levels.leg_key(contact, leg)
+    cell = board.legs.get((at.tenant, key))
+    if cell and key in cell.early and board.changing(cell, at):
+        del cell.early[key]  # work on it that ended was an assignment that failed
     if found := board.agent(at, agent):
-        floor.stop_ringing(found, offer_id)
-        floor.work_on(found, levels.leg_key(contact, leg))
+        floor.stop_ringing(found, offer)
+        floor.work_on(found, key)
 
 
 def verdicts_final(board: Board, at: At, queue: str, interval_end: int, threshold_ms: int) -> None:
@@ -221,8 +279,45 @@ def verdicts_final(board: Board, at: At, queue: str, interval_end: int, threshol
         cell.final_ms = threshold_ms
 
 
-def _count_offer(board: Board, at: At, contact: str, leg: int, what: str) -> None:
-    key = levels.leg_key(contact, leg)
-    cell = board.cell_of(at, key)
-    if cell:
-        levels.offer(cell, cell.waiting[key][0], what)
+# --- what their agents do after they were answered -------------------------------------------------------------------
+
+
+def wrap_up_started(board: Board, at: At, agent: str, leg: str, when: int) -> None:
+    cell = board.cell_of(at, leg)
+    if cell is None:
+        return
+    serving = cell.serving.get(leg)
+    if serving is None:
+        cell.early[leg] = Early(agent, when)
+    elif parted(serving.group)[1] == agent and serving.wrap_up_at < 0:
+        cell.serving[leg] = serving._replace(wrap_up_at=when)
+
+
+def work_ended(board: Board, at: At, agent: str, leg: str, when: int) -> None:
+    """The agent's place is free again."""
+    cell = board.cell_of(at, leg)
+    if cell is None:
+        return
+    serving = cell.serving.get(leg)
+    if serving is None:
+        known = cell.early.get(leg)
+        cell.early[leg] = Early(agent, known.wrap_up_at if known and known.agent == agent else -1, when)
+    elif parted(serving.group)[1] == agent:
+        _handled(board, at, cell, leg, serving, when)
+
+
+def _handled(board: Board, at: At, cell: Cell, leg: str, serving: Serving, when: int) -> None:
+    del cell.serving[leg]
+    board.legs.pop((at.tenant, leg), None)
+    counts, key = levels.tally_of(cell, serving.group).counts, serving.group
+    levels.add(counts, "handled", 1)
+    found: list[Contribution] = [(EVENT, cell.queue, quarter(when), key, "handled", 1)]
+    if serving.wrap_up_at >= 0:
+        parts = list(levels.pieces(serving.wrap_up_at, when))
+        levels.add(counts, "wrap_up_ms", sum(milliseconds for _, milliseconds in parts))
+        found += [(EVENT, cell.queue, start, key, "wrap_up_ms", milliseconds) for start, milliseconds in parts]
+    board.counters.contribute(at.offset, at.tenant, found)
+
+
+def _of_agent(board: Board, at: At, one: Contribution) -> None:
+    board.counters.pending.append((at.offset, at.tenant, one))

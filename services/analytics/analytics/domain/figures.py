@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from analytics.domain.formulas import Level, figures, level
+from analytics.domain.formulas import OUTCOMES, Level, figures, level
 from analytics.domain.intervals import interval
-from analytics.domain.levels import Cell, Counts, Tally, merged
+from analytics.domain.levels import Cell, Counts, Tally, merged, parted
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,10 @@ def rows(queue: str, cells: Iterable[Cell], asked: Asked, clock: int, now: int) 
 
 
 def row(queue: str, span: tuple[int, int], cells: Sequence[Cell], asked: Asked, clock: int, now: int) -> Row:
-    tally = merged([tally for cell in cells for channel, tally in cell.channels.items() if _wanted(asked, channel)])
-    waited = [
-        max(0, now - queued_at)
-        for cell in cells
-        for channel, queued_at in cell.waiting.values()
-        if _wanted(asked, channel)
-    ]
-    found = level(tally, waited, asked.threshold_s)
+    tally = merged(tally for cell in cells for key, tally in cell.groups.items() if _wanted(asked, parted(key)[0]))
+    waiting = [said for cell in cells for said in cell.waiting.values() if _wanted(asked, said.channel)]
+    waited = [max(0, now - said.queued_at) for said in waiting]
+    found = level(tally, waited, asked.threshold_s, [max(0, now - said.arrived_at) for said in waiting])
     verdicts = verdicts_final(cells, span[1], asked, clock)
     return Row(
         queue=queue,
@@ -63,19 +59,38 @@ def row(queue: str, span: tuple[int, int], cells: Sequence[Cell], asked: Asked, 
         figures=figures(found, asked.formulas),
         buckets=ended(tally),
         verdicts_final=verdicts,
-        final=verdicts and all(cell.final for cell in cells),
+        final=verdicts and all(cell.final for cell in of_pools(cells)),
     )
 
 
 def verdicts_final(cells: Iterable[Cell], end: int, asked: Asked, clock: int) -> bool:
     """Kernel rule 26: for the queue's target threshold by the fact, for another one by the pool's clock."""
     over = clock >= end + asked.threshold_s * 1000
-    return over and (asked.threshold_s != asked.target_s or all(cell.final_ms >= 0 for cell in cells))
+    return over and (asked.threshold_s != asked.target_s or all(cell.final_ms >= 0 for cell in of_pools(cells)))
+
+
+def of_pools(cells: Iterable[Cell]) -> list[Cell]:
+    """Those that pools told of: the other sources' say nothing about who waits."""
+    return [cell for cell in cells if cell.pool]
+
+
+def durations_final(parts: Sequence[Cell]) -> bool:
+    """Whether nothing of a cohort changes again but what may come days later (README, Finality).
+
+    ``parts`` are all cells of its quarter hour, of every source.
+    """
+    told = of_pools(parts)
+    if not told or not all(cell.final and not cell.serving for cell in told):
+        return False
+    total = merged(tally for cell in parts for tally in cell.groups.values())
+    answered, counts = sum(total.waits.get("answered", {}).values()), total.counts
+    heard = counts.get("queued", 0) >= total.offered and counts.get("disconnected", 0) >= answered
+    return heard and counts.get("open", 0) == 0
 
 
 def ended(tally: Tally) -> list[Counts]:
     """The histograms of waits that have ended, whatever the outcome."""
-    return [counts for outcome, counts in tally.buckets.items() if outcome != "accepted"]
+    return [tally.buckets[outcome] for outcome in OUTCOMES if outcome in tally.buckets]
 
 
 def _wanted(asked: Asked, channel: str) -> bool:

@@ -1,17 +1,22 @@
-"""The stored rows: counters and agents with the offset each reflects, and each partition's progress.
+"""The stored rows: counters, and whatever they were made from, each with the offset it reflects; progress.
 
 Views (their names begin with the state's, so that a rebuild goes beside the old one):
-``levels``  <tenant>/<queue>   | <start>/<topic>/<partition> : a cell
-``agents``  <tenant>/<pool>    | <agent>
-``queues``  <tenant>           | <queue>/<pool>
-``pools``   <tenant>           | <pool>
-``progress``<group>            | <topic>/<partition>
-``fresh``   <group>            | <topic>/<partition>         : read to its end at that instant
+``levels`` ``level_events``  <tenant>/<queue>   | <start>/<topic>/<partition> : a cell, cohort or event
+``days``    <tenant>/<start> | <agent>/<topic>/<partition>      : an agent's UTC day
+``agents``  <tenant>/<pool>  | <agent>                          : where agents of a pool stand
+``queues``  <tenant>         | <queue>/<pool>
+``pools``   <tenant>         | <pool>
+``contacts`` ``tickets``     <stream key> | <topic>             : their states
+``clerks``  <tenant>         | <agent>                          : agents' ledgers so far
+``cases``   <tenant>/<customer> | <ticket>                      : tickets again, by whose they are
+``resolved`` <tenant>/<queue> | <quarter hour>/<ticket>         : and by when they were first resolved
+``progress``<group>          | <topic>/<partition>
+``fresh``   <group>          | <topic>/<partition>              : read to its end at that instant
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -21,149 +26,165 @@ from aiokafka.partitioner import murmur2
 from switchlog.store import ViewRow, ViewStore
 
 from ..app.ports import Where
-from ..domain.board import Board, Pool, Queue
+from ..domain.board import Pool, Queue
+from ..domain.counters import Counters, Day, DayKey
 from ..domain.floor import Agent
-from ..domain.levels import Cell, CellKey
+from ..domain.ledger import Clerk
+from ..domain.levels import COHORT, DAY_MS, EVENT, Cell, CellKey
+from ..domain.tickets import Ticket
 
 T = TypeVar("T")
 PAGE = 1000
+LEVELS = {COHORT: "levels", EVENT: "level_events"}
 
-_encode = msgspec.msgpack.Encoder().encode
+encode = msgspec.msgpack.Encoder().encode
+
+Put = tuple[str, str, bytes, int]
+"""(partition, key, value, version)."""
 
 
 class Progress(msgspec.Struct, array_like=True):
-    """Where reading goes on, the last version of every stream, and the cells that are not done with."""
+    """Where reading goes on, the last version of every stream, and the cells and days that are not done with."""
 
     next: int
     seen: dict[str, int]
     open: list[CellKey]
+    days: list[DayKey] = []
 
 
 @dataclass(frozen=True)
 class StoredRows:
-    """``Rows`` over a ``ViewStore``; ``state`` names the state, ``group`` the consumer group."""
+    """Rows over a ``ViewStore``; ``state`` names the state, ``group`` the consumer group, ``topic`` that of pools."""
 
     views: ViewStore
     state: str
     group: str
+    topic: str = "routing.events.v1"
 
-    # --- the fold's side ---------------------------------------------------------------------------------------------
+    # --- the folds' side ---------------------------------------------------------------------------------------------
 
-    async def board(self, where: Where) -> Board:
-        found = await self.views.get(self._view("progress"), self.group, str(where))
-        if found is None:
-            return Board()
-        progress = _decoded(found, Progress)
-        board = Board(progress.next, progress.seen)
-        for key in progress.open:
-            cell = await self.cell(where, key)
-            if cell is not None:
-                board.put_cell(cell)
-        for stream in progress.seen:
-            tenant, _, name = stream.partition("/")
-            await self.pool(board, tenant, name.removeprefix("pool-"))
-        return board
+    async def progress(self, where: Where) -> Progress | None:
+        found = await self.views.get(self.view("progress"), self.group, str(where))
+        return None if found is None else decoded(found, Progress)
 
     async def cell(self, where: Where, key: CellKey) -> Cell | None:
-        tenant, queue, start = key
-        found = await self.views.get(self._view("levels"), f"{tenant}/{queue}", _cell_key(start, where))
-        return None if found is None else _decoded(found, Cell)
+        tenant, queue, start, attribution = key
+        found = await self.views.get(self.view(LEVELS[attribution]), f"{tenant}/{queue}", _cell_key(start, where))
+        return None if found is None else decoded(found, Cell)
 
-    async def pool(self, board: Board, tenant: str, pool: str) -> None:
-        known = await self.views.get(self._view("pools"), tenant, pool)
-        if known is not None:
-            board.pools[tenant, pool] = _decoded(known, Pool)
-        agents = board.agents.setdefault((tenant, pool), {})
-        async for agent in self.agents(tenant, pool):
-            agent.guard = agent.version
-            agents[agent.agent] = agent
-        async for queue in self._queues(tenant):
-            if queue.pool == pool:
-                board.queues[tenant, pool, queue.queue] = queue
+    async def day(self, where: Where, key: DayKey) -> Day | None:
+        tenant, agent, start = key
+        found = await self.views.get(self.view("days"), _day_partition(tenant, start), f"{agent}/{where}")
+        return None if found is None else decoded(found, Day)
 
-    async def save(self, where: Where, board: Board) -> None:
-        """Dirty rows, then progress; the parts may be torn anywhere."""
-        for view, rows in self._changed(where, board):
-            if rows:
-                await self.views.put_many(self._view(view), rows)
-        progress = Progress(board.next, board.seen, sorted(board.cells))
-        await self.views.put(self._view("progress"), self.group, str(where), _encode(progress), board.next)
+    async def save_counters(self, where: Where, counters: Counters) -> None:
+        """Days, then event cells, then cohort cells: of a pool the later are what the earlier were made from."""
+        days = [
+            (_day_partition(day.tenant, day.start), f"{day.agent}/{where}", encode(day), day.version)
+            for day in counters.changed_days.values()
+        ]
+        await self.put("days", days)
+        for attribution in (EVENT, COHORT):
+            cells = [
+                (f"{cell.tenant}/{cell.queue}", _cell_key(cell.start, where), encode(cell), cell.version)
+                for cell in counters.changed_cells.values()
+                if cell.attribution == attribution
+            ]
+            await self.put(LEVELS[attribution], cells)
 
-    def _changed(self, where: Where, board: Board) -> Iterable[tuple[str, list[tuple[str, str, bytes, int]]]]:
-        yield (
-            "levels",
-            [
-                (f"{cell.tenant}/{cell.queue}", _cell_key(cell.start, where), _encode(cell), cell.version)
-                for cell in board.changed_cells.values()
-            ],
-        )
-        yield (
-            "agents",
-            [
-                (f"{tenant}/{pool}", name, _encode(agent), agent.version)
-                for (tenant, pool, name), agent in board.changed_agents.items()
-            ],
-        )
-        yield (
-            "queues",
-            [
-                (tenant, f"{name}/{pool}", _encode(queue), queue.version)
-                for (tenant, pool, name), queue in board.changed_queues.items()
-            ],
-        )
-        yield (
-            "pools",
-            [(tenant, name, _encode(pool), pool.version) for (tenant, name), pool in board.changed_pools.items()],
-        )
+    async def save_progress(self, where: Where, progress: Progress) -> None:
+        await self.views.put(self.view("progress"), self.group, str(where), encode(progress), progress.next)
 
-    async def fresh(self, caught_up: dict[Where, int]) -> None:
+    async def put(self, view: str, rows: list[Put]) -> None:
+        """Each row unless a later one stands."""
+        if rows:
+            await self.views.put_many(self.view(view), rows)
+
+    async def fresh(self, caught_up: Mapping[Where, int]) -> None:
         """Note when each partition was last read to its end, epoch milliseconds."""
         rows = [(self.group, str(where), b"", at) for where, at in caught_up.items()]
-        await self.views.put_many(self._view("fresh"), rows)
+        await self.put("fresh", rows)
 
     # --- the questions' side -----------------------------------------------------------------------------------------
 
-    async def parts(self, key: CellKey) -> list[Cell]:
-        tenant, queue, start = key
-        return [cell async for cell in self.cells(tenant, queue, start, start + 1)]
+    async def parts(self, key: CellKey) -> list[tuple[str, Cell]]:
+        """The stored cells of ``key``, each with the source partition that told it."""
+        tenant, queue, start, attribution = key
+        rows = self._span(LEVELS[attribution], f"{tenant}/{queue}", f"{start:015d}", f"{start + 1:015d}")
+        return [(row.key.partition("/")[2], decoded(row, Cell)) async for row in rows]
 
-    async def cells(self, tenant: str, queue: str, begin: int, end: int) -> AsyncIterator[Cell]:
-        """Stored cells with ``begin <= start < end``, by start; several of one start where pools or topics changed."""
-        stop = f"{end:015d}"
-        async for row in self._scan("levels", f"{tenant}/{queue}", f"{begin:015d}"):
-            if row.key >= stop:
-                return
-            yield _decoded(row, Cell)
+    async def cells(
+        self, tenant: str, queue: str, begin: int, end: int, attribution: str = COHORT
+    ) -> AsyncIterator[Cell]:
+        """Stored cells with ``begin <= start < end``, by start; one of each source partition that has some."""
+        async for row in self._span(LEVELS[attribution], f"{tenant}/{queue}", f"{begin:015d}", f"{end:015d}"):
+            yield decoded(row, Cell)
+
+    async def days(self, tenant: str, start: int) -> AsyncIterator[Day]:
+        """All agents' UTC days that begin at ``start``; one of each source partition that tells of the agent."""
+        async for row in self.scan("days", _day_partition(tenant, start)):
+            yield decoded(row, Day)
+
+    async def days_of(self, tenant: str, agent: str, begin: int, end: int) -> list[tuple[str, Day]]:
+        """An agent's UTC days that begin in [begin, end), each with the source partition that told it."""
+        return [
+            (row.key.partition("/")[2], decoded(row, Day))
+            for start in range(begin - begin % DAY_MS, end, DAY_MS)
+            async for row in self._span("days", _day_partition(tenant, start), f"{agent}/", f"{agent}0")
+        ]
+
+    async def clerk(self, tenant: str, agent: str) -> Clerk | None:
+        """An agent's ledger so far."""
+        found = await self.views.get(self.view("clerks"), tenant, agent)
+        return None if found is None else decoded(found, Clerk)
+
+    async def clerks(self, tenant: str) -> AsyncIterator[Clerk]:
+        async for row in self.scan("clerks", tenant):
+            yield decoded(row, Clerk)
+
+    async def resolved(self, tenant: str, queue: str, begin: int, end: int) -> AsyncIterator[Ticket]:
+        """Tickets first resolved in quarter hours that begin in [begin, end)."""
+        async for row in self._span("resolved", f"{tenant}/{queue}", f"{begin:015d}", f"{end:015d}"):
+            yield decoded(row, Ticket)
+
+    async def cases(self, tenant: str, customer: str) -> list[Ticket]:
+        """All tickets of a customer."""
+        return [decoded(row, Ticket) async for row in self.scan("cases", f"{tenant}/{customer}")]
 
     async def agents(self, tenant: str, pool: str) -> AsyncIterator[Agent]:
-        async for row in self._scan("agents", f"{tenant}/{pool}"):
-            yield _decoded(row, Agent)
+        async for row in self.scan("agents", f"{tenant}/{pool}"):
+            yield decoded(row, Agent)
 
     async def queues(self, tenant: str) -> list[Queue]:
         """Each queue as defined last, with the open quarter hours of every pool it has been in."""
         found: dict[str, Queue] = {}
-        async for queue in self._queues(tenant):
+        async for queue in self.queues_of(tenant):
             other = found.get(queue.queue)
             found[queue.queue] = queue if other is None else _latest(other, queue)
         return list(found.values())
 
     async def queue(self, tenant: str, queue: str) -> Queue | None:
         found: Queue | None = None
-        async for row in self._scan("queues", tenant, f"{queue}/"):
+        async for row in self.scan("queues", tenant, f"{queue}/"):
             if not row.key.startswith(f"{queue}/"):
                 break
-            read = _decoded(row, Queue)
+            read = decoded(row, Queue)
             found = read if found is None else _latest(found, read)
         return found
 
     async def pool_of(self, tenant: str, pool: str) -> Pool:
         """Its clock and zone; zero for one never heard of."""
-        found = await self.views.get(self._view("pools"), tenant, pool)
-        return Pool(pool) if found is None else _decoded(found, Pool)
+        found = await self.views.get(self.view("pools"), tenant, pool)
+        return Pool(pool) if found is None else decoded(found, Pool)
+
+    async def freshness_ms(self, tenant: str, pool: str, now: int) -> int:
+        """Age of the newest fact of a pool, or of the moment when its partition was last read to the end."""
+        clock = (await self.pool_of(tenant, pool)).clock
+        return max(0, now - max(clock, await self.caught_up_at(self.topic, tenant, pool)))
 
     async def caught_up_at(self, topic: str, tenant: str, pool: str) -> int:
         """When the partition that this pool's stream is in was last read to its end; 0: not known."""
-        rows = [row async for row in self._scan("fresh", self.group) if row.key.startswith(f"{topic}/")]
+        rows = [row async for row in self.scan("fresh", self.group) if row.key.startswith(f"{topic}/")]
         if not rows:
             return 0
         partition = (murmur2(f"{tenant}/pool-{pool}".encode()) & 0x7FFFFFFF) % len(rows)
@@ -171,19 +192,26 @@ class StoredRows:
 
     # --- shared ------------------------------------------------------------------------------------------------------
 
-    async def _queues(self, tenant: str) -> AsyncIterator[Queue]:
-        async for row in self._scan("queues", tenant):
-            yield _decoded(row, Queue)
+    async def queues_of(self, tenant: str) -> AsyncIterator[Queue]:
+        async for row in self.scan("queues", tenant):
+            yield decoded(row, Queue)
 
-    async def _scan(self, view: str, partition: str, after: str = "") -> AsyncIterator[ViewRow]:
-        while page := await self.views.scan(self._view(view), partition, after, PAGE):
+    async def _span(self, view: str, partition: str, begin: str, end: str) -> AsyncIterator[ViewRow]:
+        """Rows with ``begin <= key < end``, where no key is ``begin`` itself."""
+        async for row in self.scan(view, partition, begin):
+            if row.key >= end:
+                return
+            yield row
+
+    async def scan(self, view: str, partition: str, after: str = "") -> AsyncIterator[ViewRow]:
+        while page := await self.views.scan(self.view(view), partition, after, PAGE):
             for row in page:
                 yield row
             if len(page) < PAGE:
                 return
             after = page[-1].key
 
-    def _view(self, name: str) -> str:
+    def view(self, name: str) -> str:
         return f"{self.state}_{name}"
 
 
@@ -191,7 +219,11 @@ def _cell_key(start: int, where: Where) -> str:
     return f"{start:015d}/{where}"
 
 
-def _decoded(row: ViewRow, kind: type[T]) -> T:
+def _day_partition(tenant: str, start: int) -> str:
+    return f"{tenant}/{start:015d}"
+
+
+def decoded(row: ViewRow, kind: type[T]) -> T:
     return msgspec.msgpack.decode(row.value, type=kind)
 
 

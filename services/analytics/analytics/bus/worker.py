@@ -1,0 +1,94 @@
+"""The fold role: reads every topic, folds each partition into a board of its own, publishes what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
+
+from switchlog.bus import clients
+
+from .. import metrics
+from ..app.folding import Folding, patient
+from ..app.ports import Bury, Facts, Missing, Rows, Where
+from ..app.publishing import Publisher
+from ..domain.levels import CellKey
+from . import hosting
+from .reading import Reading
+
+PARTITION_BYTES = 4 * 1024 * 1024
+
+
+class Kind(NamedTuple):
+    """How the facts of a topic are folded, and where its boards are stored."""
+
+    facts: Facts
+    rows: Rows
+
+
+@dataclass
+class Worker:
+    """``run`` until cancelled. ``kinds`` are by topic, ``publisher`` is made with our ``evict`` and ``mine``."""
+
+    bootstrap: str
+    group: str
+    replica: str
+    kinds: Mapping[str, Kind]
+    missing: Missing
+    bury: Bury
+    note: Callable[[Mapping[Where, int]], Awaitable[None]]
+    publish: Callable[[Worker], Publisher]
+    reading: Reading = field(init=False)
+    publisher: Publisher = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reading = Reading(self._consumer, self._open, self._closed)
+        self.publisher = self.publish(self)
+
+    async def run(self) -> None:
+        """The Faust app, until cancelled; raises what crashed it."""
+        timers = {"publish": (hosting.PUBLISH_EVERY_S, self.tick), "freshness": (1.0, self.note_freshness)}
+        await hosting.run(hosting.hosted(self.group, self.reading, timers))
+
+    async def tick(self) -> None:
+        """Once a second: what has changed."""
+        for folding in self.reading.foldings.values():
+            self.publisher.changed.update(folding.changed)
+            metrics.facts.add(folding.counted, {"topic": folding.where.topic})
+            folding.changed, folding.counted = set(), 0
+        metrics.levels.add(await self.publisher.tick())
+
+    async def note_freshness(self) -> None:
+        """Once a second: which partitions are read to their ends."""
+        if self.reading.caught_up:
+            await patient(lambda: self.note(dict(self.reading.caught_up)))
+
+    def mine(self, where: str) -> bool:
+        """Whether that source partition is read here."""
+        return any(str(folding.where) == where for folding in self.reading.foldings.values())
+
+    def evict(self, key: CellKey) -> None:
+        for folding in self.reading.foldings.values():
+            folding.board.evict(key)
+
+    def _consumer(self, listener: ConsumerRebalanceListener) -> AIOKafkaConsumer:
+        return clients.consumer(
+            self.bootstrap,
+            self.group,
+            sorted(self.kinds),
+            listener,
+            client_id=f"analytics-{self.replica}",
+            partition_bytes=PARTITION_BYTES,
+            instance=self.replica,
+        )
+
+    async def _open(self, where: Where) -> Folding:
+        kind = self.kinds[where.topic]
+        board = await patient(lambda: kind.rows.board(where))
+        self.publisher.assigned(board.counters.cells)
+        return Folding(where, board, kind.rows, kind.facts, self.missing, self.bury)
+
+    def _closed(self, folding: Folding) -> None:
+        self.publisher.revoked(folding.board.counters.cells)

@@ -1,0 +1,398 @@
+"""What a contact of another switch contributes: its facts in order of time, told to the same functions as our own.
+
+A contact's contribution is made anew from all its facts whenever one more is known, the old one is subtracted and the
+new one added: so neither the order in which facts come nor how often matters (kernel rule 29). Facts of one instant are
+taken in that order of ids in which they make sense: whoever is answered in the second of arrival was queued before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from analytics.domain import legs, levels
+from analytics.domain.amounts import Amounts, Left, Offered, OfferWas, Waits
+from analytics.domain.counters import DAY, Contribution
+from analytics.domain.levels import COHORT, EVENT, Waiting, group, pieces, quarter
+
+OPEN_FINALLY = 1 << 40
+"""``Cell.final_ms`` of fed cells: whether they are final only their sources' time says."""
+
+
+class Fact(NamedTuple):
+    """A line as it is kept, in order of time, then id; a NamedTuple sorts so by itself."""
+
+    at: int
+    line_id: str
+    fact: str
+    queue: str = ""
+    agent: str = ""
+    team: str = ""
+    channel: str = ""
+    outcome: str = ""
+    reason: str = ""
+    score: int = 0
+    amount_micros: int = 0
+    currency: str = ""
+
+
+# --- a contact's whole story -----------------------------------------------------------------------------------------
+
+
+def contribution(contact: str, facts: Sequence[Fact]) -> Amounts:
+    """All that a contact's ``facts``, sorted, contribute. ``contact`` is unique in its tenant."""
+    told = Story(contact, facts)
+    for fact in _in_order(told, facts):
+        _HANDLERS[fact.fact](told, fact)
+    told.close()
+    found: Amounts = {}
+    for *key, amount in told.out:
+        levels.add(found, tuple(key), amount)
+    return found
+
+
+@dataclass(slots=True)
+class Story:
+    """A contact on its way through its facts; ``leg`` is the present one, 0: none yet."""
+
+    name: str
+    facts: Sequence[Fact]
+    out: list[Contribution] = field(default_factory=list)
+    leg: int = 0
+    waiting: Waiting | None = None
+    queue: str = ""
+    offers: dict[str, tuple[str, int]] = field(default_factory=dict)
+    wrap_ups: dict[int, int] = field(default_factory=dict)
+    handled: set[int] = field(default_factory=set)
+    contact: legs.Contact = field(init=False)
+
+    def __post_init__(self) -> None:
+        channel = next((fact.channel for fact in self.facts if fact.channel), "unspecified")
+        self.contact = legs.Contact(self.name, channel)
+
+    @property
+    def channel(self) -> str:
+        return self.contact.channel
+
+    @property
+    def served(self) -> legs.Leg | None:
+        """The present leg, once an agent has it."""
+        leg = self.contact.legs.get(self.leg)
+        return leg if leg is not None and leg.connected else None
+
+    @property
+    def talking(self) -> bool:
+        return self.served is not None and not self.served.closed
+
+    def of_queue(self, at: int, key: str, name: Any, amount: int = 1) -> None:
+        """In the waiting leg's cohort and at ``at``."""
+        assert self.waiting is not None
+        self.out.append((COHORT, self.queue, quarter(self.waiting.queued_at), key, name, amount))
+        self.out.append((EVENT, self.queue, quarter(at), key, name, amount))
+
+    def dirt(self, fact: Fact, what: str) -> None:
+        """Count what does not fit; the figures are made of the rest."""
+        key = group(self.channel)
+        self.out.append((EVENT, fact.queue or self.queue, quarter(fact.at), key, f"dirt_{what}", 1))
+
+    def close(self) -> None:
+        if self.waiting is not None:
+            said = Waits(levels.leg_key(self.name, self.leg), self.waiting)
+            self.out.append((COHORT, self.queue, quarter(self.waiting.queued_at), group(self.channel), said, 1))
+
+
+def _in_order(told: Story, facts: Sequence[Fact]) -> Iterator[Fact]:
+    """Facts of one instant: each time the first that fits, by id; the end of a contact last."""
+    for _, together in groupby(facts, lambda fact: fact.at):
+        left = list(together)
+        while left:
+            fact = next((one for one in left if _fits(told, one, len(left))), left[0])
+            left.remove(fact)
+            yield fact
+
+
+def _fits(told: Story, fact: Fact, left: int) -> bool:
+    match fact.fact:
+        case "contact_ended" | "customer_disconnected":
+            return left == 1
+        case "contact_queued":
+            return told.waiting is None
+        case "contact_answered" | "contact_abandoned" | "contact_flowed_out" | "contact_dequeued" | "contact_offered":
+            return told.waiting is not None
+        case "offer_expired" | "offer_declined":
+            return fact.agent in told.offers
+        case "contact_held" | "contact_resumed" | "agent_disconnected" | "contact_transferred":
+            return told.talking
+        case "wrap_up_started":
+            return told.served is not None and not told.talking
+        case "wrap_up_ended":
+            return told.leg in told.wrap_ups
+        case "trunk_released":
+            return bool(told.contact.trunks)
+        case _:
+            return True
+
+
+# --- the facts -------------------------------------------------------------------------------------------------------
+
+
+def _started(told: Story, fact: Fact) -> None:
+    if told.contact.started_at < 0:
+        legs.started(told.contact, told.out, fact.at, told.channel)
+    else:
+        told.dirt(fact, "started_twice")
+
+
+def _queued(told: Story, fact: Fact) -> None:
+    if told.waiting is not None:
+        if fact.queue == told.queue:
+            told.dirt(fact, "queued_twice")
+            return
+        told.dirt(fact, "left_without_outcome")
+        _left(told, fact, "flowed_out")
+    told.leg += 1
+    started = told.contact.started_at
+    told.waiting = Waiting(told.channel, fact.at, started if started >= 0 else fact.at)
+    told.queue = fact.queue
+    told.of_queue(fact.at, group(told.channel), Offered())
+    legs.queued(told.contact, told.out, fact.at, told.leg, fact.queue, told.channel)
+
+
+def _left(told: Story, fact: Fact, outcome: str, key: str = "") -> None:
+    assert told.waiting is not None
+    for agent in list(told.offers):
+        _offer_ended(told, agent, "accepted" if outcome == "answered" and agent == fact.agent else "withdrawn")
+    said = Left(outcome, max(0, fact.at - told.waiting.queued_at))
+    told.of_queue(fact.at, key or group(told.channel), said)
+    told.waiting = None
+
+
+def _answered(told: Story, fact: Fact) -> None:
+    if told.waiting is not None:
+        _left(told, fact, "answered", group(told.channel, fact.agent, fact.team))
+    elif told.talking:
+        told.dirt(fact, "answered_twice")
+        return
+    else:
+        told.dirt(fact, "answered_unqueued")
+        told.leg, told.queue = told.leg + 1, fact.queue
+    if not fact.agent:
+        told.dirt(fact, "answered_without_agent")
+    legs.connected(told.contact, told.out, fact.at, told.leg, told.queue, fact.agent, fact.team, told.channel)
+
+
+def _gone(outcome: str) -> Handler:
+    def gone(told: Story, fact: Fact) -> None:
+        if told.waiting is not None:
+            _left(told, fact, outcome)
+        else:
+            told.dirt(fact, f"{outcome}_unqueued")
+
+    return gone
+
+
+def _dequeued(told: Story, fact: Fact) -> None:
+    """Says again what an answer or the like has said; alone it says it."""
+    if told.waiting is None:
+        if fact.outcome == "answered" and told.talking and told.served and fact.at > told.served.since >= 0:
+            told.dirt(fact, "service_before_queue_exit")
+        return
+    if fact.outcome != "answered":
+        _left(told, fact, fact.outcome)
+    elif not _answer_follows(told, fact):
+        _answered(told, fact)
+
+
+def _answer_follows(told: Story, fact: Fact) -> bool:
+    """Whether the leg's own answer is told too, at that time or later: then that one counts."""
+    for later in told.facts:
+        if later.at >= fact.at and later.fact == "contact_answered":
+            return True
+        if later.at > fact.at and later.fact == "contact_queued":
+            return False
+    return False
+
+
+def _offered(told: Story, fact: Fact) -> None:
+    if told.waiting is None:
+        told.dirt(fact, "offered_unqueued")
+        return
+    if fact.agent in told.offers:
+        _offer_ended(told, fact.agent, "withdrawn")
+    key = group(told.channel, fact.agent, fact.team)
+    told.offers[fact.agent] = (key, fact.at)
+    _offer(told, fact.agent, "made")
+
+
+def _expired(told: Story, fact: Fact) -> None:
+    _offer_over(told, fact, "expired")
+
+
+def _declined(told: Story, fact: Fact) -> None:
+    _offer_over(told, fact, "declined")
+
+
+def _offer_over(told: Story, fact: Fact, how: str) -> None:
+    if fact.agent in told.offers:
+        _offer_ended(told, fact.agent, how)
+    else:
+        told.dirt(fact, "offer_unknown")
+
+
+def _offer_ended(told: Story, agent: str, how: str) -> None:
+    _offer(told, agent, how)
+    del told.offers[agent]
+
+
+def _offer(told: Story, agent: str, how: str) -> None:
+    """Both attributions count an offer, and how it ended, when it was made."""
+    key, made_at = told.offers[agent]
+    told.of_queue(made_at, key, OfferWas(how))
+    if agent:
+        name = "offers" if how == "made" else f"offers_{how}"
+        told.out.append((DAY, agent, quarter(made_at), levels.parted(key)[2], name, 1))
+
+
+def _held(told: Story, fact: Fact) -> None:
+    _on_hold(told, fact, True)
+
+
+def _resumed(told: Story, fact: Fact) -> None:
+    _on_hold(told, fact, False)
+
+
+def _on_hold(told: Story, fact: Fact, on_hold: bool) -> None:
+    if told.talking:
+        legs.held(told.contact, told.out, fact.at, told.leg, on_hold)
+    else:
+        told.dirt(fact, "held_unanswered")
+
+
+def _transferred(told: Story, fact: Fact) -> None:
+    if told.served is not None:
+        legs.transferred(told.contact, told.out, fact.at, told.leg)
+    else:
+        told.dirt(fact, "transferred_unanswered")
+
+
+def _agent_left(told: Story, fact: Fact) -> None:
+    if told.talking:
+        legs.agent_left(told.contact, told.out, fact.at, told.leg)
+        _handled_unless_wrapped(told, fact)
+    elif told.served is None:
+        told.dirt(fact, "disconnected_unanswered")
+
+
+def _customer_left(told: Story, fact: Fact) -> None:
+    if told.waiting is not None:
+        told.dirt(fact, "disconnected_while_waiting")
+        _left(told, fact, "abandoned")
+
+
+def _ended(told: Story, fact: Fact) -> None:
+    if told.contact.ended_at >= 0:
+        told.dirt(fact, "ended_twice")
+        return
+    if told.waiting is not None:
+        told.dirt(fact, "ended_while_waiting")
+        _left(told, fact, "abandoned")
+    talking = told.talking
+    legs.ended(told.contact, told.out, fact.at, fact.reason)
+    if talking:
+        _handled_unless_wrapped(told, fact)
+
+
+def _wrap_up_started(told: Story, fact: Fact) -> None:
+    if told.served is None or told.leg in told.wrap_ups:
+        told.dirt(fact, "wrap_up_unexpected")
+    else:
+        told.wrap_ups[told.leg] = fact.at
+
+
+def _wrap_up_ended(told: Story, fact: Fact) -> None:
+    """Of the leg whose wrap-up runs; it may be an earlier one by now."""
+    leg = next((number for number in told.wrap_ups if number not in told.handled), 0)
+    if leg:
+        _handled(told, leg, fact.at, told.wrap_ups[leg])
+    else:
+        told.dirt(fact, "wrap_up_unexpected")
+
+
+def _handled_unless_wrapped(told: Story, fact: Fact) -> None:
+    """Without any word of a wrap-up there was none."""
+    begun = told.leg in told.wrap_ups
+    if not begun and not any(one.fact == "wrap_up_started" and one.at >= fact.at for one in _of_this_leg(told, fact)):
+        _handled(told, told.leg, fact.at, fact.at)
+
+
+def _of_this_leg(told: Story, fact: Fact) -> Iterator[Fact]:
+    for later in told.facts:
+        if later.at < fact.at:
+            continue
+        if later.at > fact.at and later.fact in ("contact_queued", "contact_answered"):
+            return
+        yield later
+
+
+def _handled(told: Story, number: int, at: int, wrap_up_at: int) -> None:
+    leg = told.contact.legs[number]
+    told.handled.add(number)
+    told.out.append((COHORT, leg.queue, quarter(leg.begun), leg.group, "handled", 1))
+    told.out.append((EVENT, leg.queue, quarter(at), leg.group, "handled", 1))
+    if leg.agent:
+        told.out.append((DAY, leg.agent, quarter(at), leg.team, "handled", 1))
+    for start, milliseconds in pieces(wrap_up_at, at):
+        told.out.append((COHORT, leg.queue, quarter(leg.begun), leg.group, "wrap_up_ms", milliseconds))
+        told.out.append((EVENT, leg.queue, start, leg.group, "wrap_up_ms", milliseconds))
+        if leg.agent:
+            told.out.append((DAY, leg.agent, start, leg.team, "wrap_up_ms", milliseconds))
+
+
+def _seized(told: Story, fact: Fact) -> None:
+    legs.seized(told.contact, told.out, fact.at, "")
+
+
+def _released(told: Story, fact: Fact) -> None:
+    legs.released(told.contact, told.out, fact.at, "")
+
+
+def _surveyed(told: Story, fact: Fact) -> None:
+    legs.surveyed(told.contact, told.out, fact.at, told.leg, fact.score, 0)
+
+
+def _cost(told: Story, fact: Fact) -> None:
+    """To the contact's first queue, as ``cost_<currency>_micros``."""
+    name, key = f"cost_{fact.currency}_micros", group(told.channel)
+    first = next((one for one in told.facts if one.fact == "contact_queued"), None)
+    queue, cohort = (first.queue, first.at) if first else (fact.queue, fact.at)
+    told.out.append((COHORT, queue, quarter(cohort), key, name, fact.amount_micros))
+    told.out.append((EVENT, queue, quarter(fact.at), key, name, fact.amount_micros))
+
+
+Handler = Callable[[Story, Fact], None]
+_HANDLERS: Mapping[str, Handler] = {
+    "contact_started": _started,
+    "contact_queued": _queued,
+    "contact_offered": _offered,
+    "contact_answered": _answered,
+    "contact_abandoned": _gone("abandoned"),
+    "contact_flowed_out": _gone("flowed_out"),
+    "contact_dequeued": _dequeued,
+    "offer_expired": _expired,
+    "offer_declined": _declined,
+    "contact_held": _held,
+    "contact_resumed": _resumed,
+    "contact_transferred": _transferred,
+    "agent_disconnected": _agent_left,
+    "customer_disconnected": _customer_left,
+    "contact_ended": _ended,
+    "wrap_up_started": _wrap_up_started,
+    "wrap_up_ended": _wrap_up_ended,
+    "trunk_seized": _seized,
+    "trunk_released": _released,
+    "survey_answered": _surveyed,
+    "cost_booked": _cost,
+}
+OF_CONTACTS = frozenset(_HANDLERS)
