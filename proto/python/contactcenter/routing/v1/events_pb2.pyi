@@ -2743,6 +2743,7 @@ class CommandRefused(_message.Message):
     CONTACT_FIELD_NUMBER: _builtins.int
     REQUEST_SHA256_FIELD_NUMBER: _builtins.int
     REQUEST_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
     command_id: _builtins.str
     """The command."""
     reason: _builtins.str
@@ -2761,6 +2762,8 @@ class CommandRefused(_message.Message):
     """Digest of the request, hex: the same id with another digest is refused."""
     request: _builtins.bytes
     """The PoolCommand as it was asked, so that it can be asked again."""
+    detail: _builtins.str
+    """What is wrong, in words; may be worded anew by a later version."""
     def __init__(
         self,
         *,
@@ -2773,10 +2776,11 @@ class CommandRefused(_message.Message):
         contact: _builtins.str = ...,
         request_sha256: _builtins.str = ...,
         request: _builtins.bytes = ...,
+        detail: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "command_id", b"command_id", "contact", b"contact", "inbox_offset", b"inbox_offset", "invalid", b"invalid", "offer_id", b"offer_id", "reason", b"reason", "request", b"request", "request_sha256", b"request_sha256"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "command_id", b"command_id", "contact", b"contact", "detail", b"detail", "inbox_offset", b"inbox_offset", "invalid", b"invalid", "offer_id", b"offer_id", "reason", b"reason", "request", b"request", "request_sha256", b"request_sha256"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
