@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from benchmarks.figures import Figure
@@ -60,10 +61,10 @@ async def _measured(agents: int, queues: int, decisions: int) -> dict[str, Any]:
     return await told_by("benchmarks.routing.board", str(agents), str(queues), str(decisions))
 
 
-async def told_by(module: str, *words: str) -> dict[str, Any]:
-    """The last line that ``python -m module words`` prints, as JSON."""
+async def told_by(what: str, *words: str, python: Path = Path(sys.executable)) -> dict[str, Any]:
+    """The last line that a module of ours, or a script by its path, prints when run with ``words``: as JSON."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}
-    command = (sys.executable, "-m", module, *words)
+    command = (str(python), *((what,) if what.endswith(".py") else ("-m", what)), *words)
     process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=asyncio.subprocess.PIPE)
     out, _ = await process.communicate()
     if process.returncode:

@@ -143,10 +143,10 @@ def _queues(listed: Sequence[Arrival], roster: Sequence[Shift]) -> list[str]:
 
 
 def _plain(queues: Iterable[str], wanted: Wanted) -> Iterator[Order]:
-    """Queues as there are without a configuration: no offer timeout, T = 20 s, S = 0."""
-    timeout = round(wanted.offer_timeout * 1000) or RINGS_ON_MS
+    """Queues as there are without a configuration: accepted at once, no offer timeout, T = 20 s, S = 0."""
+    timeout, at_once = round(wanted.offer_timeout * 1000) or RINGS_ON_MS, not _takes_time(wanted)
     for id in queues:
-        yield DefineQueue(Queue(id, offer_timeout_ms=timeout), f"queue-{id}")
+        yield DefineQueue(Queue(id, offer_timeout_ms=timeout, auto_accept=at_once), f"queue-{id}")
 
 
 def _stream(wanted: Wanted, queues: Sequence[str]) -> Stream:
@@ -165,10 +165,15 @@ def _stream(wanted: Wanted, queues: Sequence[str]) -> Stream:
 
 
 def _people(wanted: Wanted) -> People | None:
-    if not (wanted.answer or wanted.connect or wanted.decline or wanted.missed):
+    if not (_takes_time(wanted) or wanted.connect):
         return None
     after, connect = drawn(wanted.answer or "fixed:0"), drawn(wanted.connect or "fixed:0")
     return Human(wanted.seed, after, connect, wanted.decline, wanted.missed)
+
+
+def _takes_time(wanted: Wanted) -> bool:
+    """Whether agents do anything else than accept at once."""
+    return bool(wanted.answer or wanted.decline or wanted.missed)
 
 
 def _until(text: str, times: Times) -> int | None:
