@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from ..domain.calendars import calendar_at, next_change
 from ..domain.events import (
+    Calendar,
     ContactOffered,
     ContactWaiting,
     Event,
+    HoursDefined,
     OfferAccepted,
     OfferDeclined,
     OfferExpired,
     OfferWithdrawn,
+    QueueDefined,
     TimerElapsed,
     TimerKind,
 )
-from ..domain.members import Phase
+from ..domain.members import Contact, Phase
 from ..domain.ranked import Ranked
 from ..domain.state import Board, Finality, quarter_end
+from ..domain.waiting import timer_of
 
 
 def in_time(timer: TimerElapsed) -> int:
@@ -26,13 +33,15 @@ def in_time(timer: TimerElapsed) -> int:
 
 
 class Deadlines:
-    """Offers and quarter hours by when they are due; ``now`` is epoch milliseconds, ``time`` seconds of bus time.
+    """Offers, steps of those who wait, quarter hours and calendars by when they are due.
 
-    ``late`` says how many milliseconds after it is due a timer is told: in a past that is enacted again.
+    ``now`` is epoch milliseconds, ``time`` seconds of bus time. ``late`` says how many milliseconds after it is due a
+    timer is told: in a past that is enacted again. ``zone`` is that of queues whose hours name none; without it nobody
+    asks the calendars, because they are told.
     """
 
-    def __init__(self, late: Callable[[TimerElapsed], int] = in_time) -> None:
-        self._late = late
+    def __init__(self, late: Callable[[TimerElapsed], int] = in_time, zone: tzinfo | None = None) -> None:
+        self._late, self._zone = late, zone
         self._due = Ranked()
         self._timers: dict[str, TimerElapsed] = {}
 
@@ -41,12 +50,17 @@ class Deadlines:
         for contact in board.contacts.values():
             for ring in contact.rings.values() if contact.phase is Phase.OFFERED else ():
                 self._offer(ring.offer_id, ring.expires_at + lost_since(ring.offered_at), now, time)
+            self._step(contact, now, time)
         for finality in board.finalities.values():
             self._finality(finality, now, time)
+        for queue in {**board.queues, **board.calendars}:
+            self._calendar(board, queue, now, time)
 
     def follow(self, events: Iterable[Event], board: Board, now: int, time: float) -> None:
-        """After ``events``: new deadlines; those whose offer or quarter hour is over are dropped."""
+        """After ``events``: new deadlines; those whose offer, step or quarter hour is over are dropped."""
         for event in events:
+            self._about_contact(getattr(event, "contact", ""), board, now, time)
+            self._about_queues(event, board, now, time)
             match event:
                 case ContactOffered(offer_id, expires_at=at):
                     self._offer(offer_id, at, now, time)
@@ -56,10 +70,18 @@ class Deadlines:
                     self._drop(offer_id)
                 case OfferWithdrawn(offer_id):
                     self._drop(offer_id)
-                case TimerElapsed(queue=queue, interval_end=end):
+                case TimerElapsed(TimerKind.FINALITY, queue=queue, interval_end=end):
                     self._drop(f"{queue}@{end}")
                 case _:
                     pass
+
+    def told(self, timers: Iterable[TimerElapsed], now: int) -> None:
+        """After ``timers`` were decided: what was due and had no effect is waited for no longer."""
+        for id in [id for timer in timers for id in (_id(timer),) if timer.due_at <= now and self._stands(id, timer)]:
+            self._drop(id)
+
+    def _stands(self, id: str, timer: TimerElapsed) -> bool:
+        return self._timers.get(id) == timer
 
     def due(self, time: float) -> list[TimerElapsed]:
         """What is due at bus time ``time``, earliest first."""
@@ -89,6 +111,53 @@ class Deadlines:
             timer = TimerElapsed(TimerKind.FINALITY, due, queue=queue, interval_end=end, threshold_ms=threshold)
             self._put(id, timer, now, time)
 
+    def _about_contact(self, id: str, board: Board, now: int, time: float) -> None:
+        contact = board.contacts.get(id)
+        if contact is None:
+            self._drop(f"step:{id}")
+        elif contact.plan:
+            self._step(contact, now, time)
+
+    def _step(self, contact: Contact, now: int, time: float) -> None:
+        """The next step of a waiting contact, at the time that it had when first waited for: outages have moved it."""
+        timer, id = timer_of(contact), f"step:{contact.id}"
+        if timer is None:
+            self._drop(id)
+        elif self._timers.get(id) != timer:
+            self._put(id, timer, now, time)
+
+    def _about_queues(self, event: Event, board: Board, now: int, time: float) -> None:
+        match event:
+            case QueueDefined(queue):
+                self._calendar(board, queue.id, now, time)
+            case TimerElapsed(TimerKind.HOURS, queue=queue):
+                self._calendar(board, queue, now, time)
+            case HoursDefined(hours):
+                for one in board.queues.values():
+                    if one.hours == hours.id:
+                        self._calendar(board, one.id, now, time)
+            case _:
+                pass
+
+    def _calendar(self, board: Board, queue: str, now: int, time: float) -> None:
+        """What the calendar says now if the board has not heard it, else its next change."""
+        self._drop(f"hours:{queue}")
+        defined = board.queues.get(queue)
+        if self._zone is None or defined is None:
+            return
+        hours = board.hours.get(defined.hours)
+        zone = zone_of(hours.time_zone if hours else "", self._zone)
+        known = board.calendars.get(queue, Calendar())
+        said = calendar_at(defined, hours, zone, now)
+        if said != (known.open, known.threshold_ms):
+            self._hours(queue, now, *said, now, time)
+        elif change := next_change(defined, hours, zone, now):
+            self._hours(queue, *change, now, time)
+
+    def _hours(self, queue: str, due: int, open: bool, threshold: int, now: int, time: float) -> None:
+        timer = TimerElapsed(TimerKind.HOURS, due, queue=queue, open=open, threshold_ms=threshold)
+        self._put(f"hours:{queue}", timer, now, time)
+
     def _put(self, id: str, timer: TimerElapsed, now: int, time: float) -> None:
         self._timers[id] = timer
         self._due.put(id, (int(time * 1000) + timer.due_at - now + self._late(timer),))
@@ -96,3 +165,23 @@ class Deadlines:
     def _drop(self, id: str) -> None:
         self._timers.pop(id, None)
         self._due.drop(id)
+
+
+def zone_of(name: str, otherwise: tzinfo) -> tzinfo:
+    """The zone ``name``; one that this machine does not know is no reason to stand still."""
+    try:
+        return ZoneInfo(name) if name else otherwise
+    except (ZoneInfoNotFoundError, ValueError):
+        return otherwise
+
+
+def _id(timer: TimerElapsed) -> str:
+    match timer.kind:
+        case TimerKind.OFFER:
+            return timer.offer_id
+        case TimerKind.FINALITY:
+            return f"{timer.queue}@{timer.interval_end}"
+        case TimerKind.HOURS:
+            return f"hours:{timer.queue}"
+        case _:
+            return f"step:{timer.contact}"

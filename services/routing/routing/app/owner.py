@@ -61,7 +61,7 @@ class Owner:
         self._inbox: deque[Arrived] = deque()
         self._awake = asyncio.Event()
         self._stopping = False
-        self._deadlines = Deadlines()
+        self._deadlines = Deadlines(zone=tools.zone)
         self._seen: dict[str, int] = {}
         self._board = Board(stream.tenant, pool_log.pool_id(stream))
         self._head = self._recorded_at = 0
@@ -220,9 +220,18 @@ class Owner:
         if self._deadlines.due(self._tools.bus.time()) and await self._tools.bus.alive():
             elapsed = self._deadlines.due(self._tools.bus.time())[:AT_ONCE]
             await self.tell([Arrived(self.stream, timer, self._timer_cause(timer)) for timer in elapsed])
+            self._deadlines.told(elapsed, self._now())
 
     def _timer_cause(self, timer: TimerElapsed) -> Cause:
-        what = timer.offer_id if timer.kind is TimerKind.OFFER else f"{timer.queue}@{timer.interval_end}"
+        match timer.kind:
+            case TimerKind.OFFER:
+                what = timer.offer_id
+            case TimerKind.FINALITY:
+                what = f"{timer.queue}@{timer.interval_end}"
+            case TimerKind.HOURS:
+                what = f"hours:{timer.queue}:{timer.open}:{timer.threshold_ms}"
+            case _:
+                what = f"{timer.contact}#{timer.leg}:{timer.step}"
         return _own_cause(self.stream, "timer", f"{what}@{timer.due_at}")
 
     async def _new_day(self, now: int) -> None:
