@@ -12,7 +12,7 @@ from routing.domain.definitions import Hours, IntervalTarget, Queue, Span
 
 NEW_YORK, SHANGHAI, BERLIN = ZoneInfo("America/New_York"), ZoneInfo("Asia/Shanghai"), ZoneInfo("Europe/Berlin")
 QUEUE = Queue("q1")
-OFFICE = Hours("office", "", tuple((day, Span(540, 720)) for day in range(1, 6)) + ((1, Span(780, 1080)),))
+OFFICE = Hours("office", "", (*((day, Span(540, 720)) for day in range(1, 6)), (1, Span(780, 1080))))
 ALWAYS = Hours("always", "", tuple((day, Span(0, 1440)) for day in range(1, 8)))
 
 
