@@ -29,6 +29,7 @@ class Settings:
     state: str = "s2"
     time_zone: str = "Asia/Shanghai"
     topic: str = "routing.events.v1"
+    feed_topic: str = "external.events.v1"
     feed_bytes_per_s: int = BYTES_PER_S
     feed_attributes: frozenset[str] = frozenset()
 
@@ -48,6 +49,7 @@ def settings(env: Mapping[str, str]) -> Settings:
         state,
         _zone(env.get("ANALYTICS_TIME_ZONE") or "Asia/Shanghai"),
         env.get("ANALYTICS_TOPIC") or "routing.events.v1",
+        feed_topic=env.get("ANALYTICS_FEED_TOPIC", "external.events.v1"),
         feed_bytes_per_s=_bytes(env.get("ANALYTICS_FEED_BYTES_PER_S") or str(BYTES_PER_S)),
         feed_attributes=frozenset((env.get("ANALYTICS_FEED_ATTRIBUTES") or "").replace(",", " ").split()),
     )

@@ -18,7 +18,7 @@ from switchlog.runtime import Task
 from switchlog.web import create_app
 
 from . import wire
-from .adapters import fed_events, routing_facts
+from .adapters import fed_events, fed_facts, routing_facts
 from .api import feed as feed_api
 from .api import figures as figures_api
 from .app.feeding import Feeding
@@ -28,6 +28,7 @@ from .app.questions import Questions
 from .bus.worker import Kind, Worker
 from .config import SERVICE, Settings
 from .domain.feed import FEED
+from .projections.fed_rows import FedRows
 from .projections.queue_rows import QueueRows
 from .projections.rows import StoredRows
 from .projections.snapshots import Snapshots
@@ -117,5 +118,6 @@ def _kinds(settings: Settings, rows: StoredRows) -> dict[str, Kind]:
     """Every topic that is read, and how."""
     found = {
         settings.topic: Kind(routing_facts, QueueRows(rows)),
+        settings.feed_topic: Kind(fed_facts, FedRows(rows, fed_facts.contacts_in)),
     }
     return {topic: kind for topic, kind in found.items() if topic}

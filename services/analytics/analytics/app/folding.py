@@ -59,6 +59,7 @@ class Folding:
         await self._know({key for _, _, key, _ in parsed})
         found, seen = await self._fresh(parsed)
         await self._load({key for one in found for key in self.facts.needed(one.event, one.kind)}, set())
+        await patient(lambda: self.rows.bring(self.where, board, found))
         self.facts.fold(board, found)
         await self._load(*board.counters.missing())
         board.seen.update(seen)

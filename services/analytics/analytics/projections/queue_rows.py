@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..app.ports import Where
+from ..app.ports import Read, Where
 from ..domain.board import Board, Pool
 from ..domain.counters import Day, DayKey
 from ..domain.levels import Cell, CellKey
@@ -34,6 +34,9 @@ class QueueRows:
     async def streams(self, where: Where, board: Board, keys: Iterable[str]) -> None:
         for key in keys:
             await self._pool(board, key)
+
+    async def bring(self, where: Where, board: Board, found: Sequence[Read]) -> None:
+        """Pools are brought whole."""
 
     async def cell(self, where: Where, key: CellKey) -> Cell | None:
         return await self.rows.cell(where, key)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic
 
-from ..app.ports import Where
+from ..app.ports import Read, Where
 from ..domain.counters import Day, DayKey
 from ..domain.ledger import Clerk
 from ..domain.legs import Contact
@@ -54,6 +54,9 @@ class StateRows(Generic[S]):
         for key in keys:
             if day := await self.day(where, key):
                 board.counters.put(day)
+
+    async def bring(self, where: Where, board: States[S], found: Sequence[Read]) -> None:
+        """A stream is one state."""
 
     async def cell(self, where: Where, key: CellKey) -> Cell | None:
         return await self.rows.cell(where, key)
