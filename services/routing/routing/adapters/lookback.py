@@ -1,4 +1,4 @@
-"""``why`` and ``replay`` on the command line: from the store itself, service running or not, or asked of the API."""
+"""``why``, ``replay`` and ``what-if`` on the command line: from the store, service running or not, or by the API."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -16,21 +17,26 @@ import orjson
 from cyclopts import App
 
 from switchlog.config import ConfigError
-from switchlog.envelope import StreamId
+from switchlog.envelope import StreamId, timestamp
 from switchlog.errors import NotFound, NotNow, Rejected
 from switchlog.store.settings import StoreSettings
 
 from ..app import why_shown
 from ..app.replays import replay_day
+from ..app.what_if import told
+from ..app.what_if.compared import compared
+from ..app.what_if.people import Unserved
 from ..app.why import Why
 from ..config import settings
 from . import asking, telling
 from .looking import chosen
 from .progress import told_progress
+from .trying import Asked, trial
 
 DONE, DIVERGED, BAD_INPUT = 0, 1, 2
 
 Shown = dict[str, Any]
+How = Literal["bar", "json", "none"]
 Open = Callable[[StoreSettings], AbstractAsyncContextManager[Why]]
 
 
@@ -49,8 +55,8 @@ class Command:
         """Its exit code; what cannot be answered is told in one line."""
         try:
             return asyncio.run(work)
-        except (ConfigError, NotFound, NotNow, Rejected, ValueError, LookupError) as error:
-            sys.stderr.write(f"routing: {_words(error)}\n")
+        except (ConfigError, NotFound, NotNow, Rejected, Unserved, ValueError, OSError) as error:
+            sys.stderr.write("".join(f"routing: {line}\n" for line in _words(error).splitlines()))
             return BAD_INPUT
 
     async def pool(self, why: Why, pool: str, tenant: str) -> StreamId:
@@ -65,7 +71,7 @@ class Command:
 
 
 def add_commands(app: App, open: Open, env: Mapping[str, str]) -> None:
-    """``why`` and ``replay`` become commands of ``app``."""
+    """``why``, ``replay`` and ``what-if`` become commands of ``app``."""
     command = Command(open, env)
 
     @app.command
@@ -123,7 +129,7 @@ def add_commands(app: App, open: Open, env: Mapping[str, str]) -> None:
         tenant: str = "",
         url: str = "",
         token: str = "",
-        progress: Literal["bar", "json", "none"] = "bar",
+        progress: How = "bar",
     ) -> int:
         """Decide a whole local day of a pool again: identical (0), or the first divergence with both decisions (1).
 
@@ -149,6 +155,60 @@ def add_commands(app: App, open: Open, env: Mapping[str, str]) -> None:
             known = token or env.get("SWITCHLOG_TOKEN", "")
             return command.run(_job(command, f"{url}/v1/pools/{pool}/replays", body, known, json, progress))
         return command.run(_replay(command, pool, date, store, tenant, json, progress))
+
+    @app.command(name="what-if")
+    def what_if(
+        pool: str,
+        date: str,
+        *,
+        policy: str = "",
+        roster: Path | None = None,
+        config: Path | None = None,
+        seeds: int = 10,
+        threshold: int = 20,
+        json: bool = False,
+        store: str = "",
+        tenant: str = "",
+        url: str = "",
+        token: str = "",
+        progress: How = "bar",
+    ) -> int:
+        """A recorded day under other rules, side by side with what it was; without any, to see it come out the same.
+
+        Parameters
+        ----------
+        pool
+            The pool's id.
+        date
+            The local day, YYYY-MM-DD.
+        policy
+            Such as round-robin@1, for the pool.
+        roster
+            CSV as of simulate: other agents, or at other times (RFC 3339, or seconds from the local midnight).
+        config
+            YAML as of config apply: other queues, hours, workflows, policies.
+        seeds
+            How often what is not known is drawn: patience of those answered, service of those not.
+        threshold
+            T of the figures, seconds.
+        store
+            sqlite, cassandra, or a folder; the one used last when not given.
+        tenant
+            Whose pool; needed only when several tenants have one of that name.
+        url
+            Ask the service there in place of the store.
+        token
+            A bearer token for --url; SWITCHLOG_TOKEN when not given.
+        progress
+            How progress is told on stderr.
+        """
+        asked = Asked(policy, roster, config, seeds, threshold)
+        if url:
+            known = token or env.get("SWITCHLOG_TOKEN", "")
+            body: Shown = {"date": date, "policy": policy, "seeds": seeds, "threshold_s": threshold}
+            body |= {name: path.read_text() for name, path in (("roster", roster), ("config", config)) if path}
+            return command.run(_job(command, f"{url}/v1/pools/{pool}/what-ifs", body, known, json, progress))
+        return command.run(_what_if(command, pool, date, asked, store, tenant, json, progress))
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +261,7 @@ async def _why_of_api(command: Command, asked: Question, url: str, token: str, j
         path = f"/v1/agents/{asked.agent}/why"
     else:
         path = f"/v1/queues/{asked.queue}/why"
-        given["at"] = str(instant(asked.at, command.zone))
+        given["at"] = timestamp(instant(asked.at, command.zone))
     return _why_told(await asking.get(f"{url}{path}", given, token), json)
 
 
@@ -230,9 +290,21 @@ async def _replay(
     return DONE if found.identical else DIVERGED
 
 
-async def _job(
-    command: Command, url: str, body: Shown, token: str, json: bool, progress: Literal["bar", "json", "none"]
+async def _what_if(
+    command: Command, pool: str, date: str, asked: Asked, store: str, tenant: str, json: bool, progress: How
 ) -> int:
+    async with command.open(chosen(store, command.env)) as why:
+        stream = await command.pool(why, pool, tenant)
+        day = await why.history.day(stream, date)
+        tried = trial(asked, pool, date, command.zone)
+        with told_progress(progress, f"what-if {pool} {date}") as tell:
+            found = await compared(why.history, stream, day, tried, tell)
+    shown = told.shown(found, str(asked), asked.threshold_s, asked.same)
+    _print_json(shown) if json else telling.what_if(shown)
+    return DIVERGED if asked.same and not found.identical else DONE
+
+
+async def _job(command: Command, url: str, body: Shown, token: str, json: bool, progress: How) -> int:
     """Start it, follow its progress, tell its result as if it had been done here."""
     with told_progress(progress, url.rpartition("/v1/")[2]) as tell:
         shown, code = await asking.job(url, body, token, tell)

@@ -68,22 +68,25 @@ def _difference(console: Console, found: Shown) -> None:
 
 def _candidates(found: list[Shown], title: str = "") -> Table:
     table = Table(title=title or None, title_justify="left")
-    for name in ("agent", "team", "", "reason", "score / detail"):
+    for name in ("agent", "team", "", "passed over", "score", "detail"):
         table.add_column(name)
     for one in found[:CANDIDATES]:
         mark = "*" if one["chosen"] else ""
-        table.add_row(one["agent"], one["team"], mark, one["reason"], one["score"] or one["detail"])
+        table.add_row(one["agent"], one["team"], mark, one["reason"], one["score"], one["detail"])
     if len(found) > CANDIDATES:
-        table.add_row(f"and {len(found) - CANDIDATES} more", "", "", "", "")
+        table.add_row(f"and {len(found) - CANDIDATES} more")
     return table
 
 
 def _compared(queue: Shown) -> Table:
+    """Without what is zero or undefined on both sides."""
     table = Table(title=queue["queue"], title_justify="left")
     table.add_column("figure")
     for name in ("as was", "what if", "95 % over seeds", "difference"):
         table.add_column(name, justify="right")
     for row in queue["figures"]:
+        if not any(row[name] for name in ("was", "mean", "low", "high")):
+            continue
         between = f"{_number(row['low'])} – {_number(row['high'])}" if row["low"] is not None else "–"
         table.add_row(row["figure"], *map(_number, (row["was"], row["mean"])), between, _number(row["difference"]))
     return table

@@ -16,7 +16,7 @@ NOT_QUALIFIED, NOT_PREFERRED, DECLINED, RINGING = "NOT_QUALIFIED", "NOT_PREFERRE
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """``reason`` is empty for one who could have been chosen; ``detail`` says what is missing or in the way.
+    """``reason`` is empty for one who could have been chosen; ``detail`` says what is missing, or what it has in hand.
 
     ``score`` is in the policy's own words; ``chosen`` is the one who was offered the contact.
     """
@@ -64,7 +64,7 @@ def _free(agent: Agent, contact: Contact, line: Line, now: int, chosen: str) -> 
     rung = any(ring.agent == agent.id for ring in contact.rings.values())
     reason = DECLINED if agent.id in contact.declined_by else RINGING if rung else ""
     score = line.policy.score(agent, line.demand, now)
-    return Candidate(agent.id, agent.team, reason, "", score, agent.id == chosen)
+    return Candidate(agent.id, agent.team, reason, ", ".join(_occupied(agent)), score, agent.id == chosen)
 
 
 def _refused(agent: Agent, contact: Contact, lines: Sequence[Line]) -> Candidate:

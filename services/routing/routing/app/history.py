@@ -11,6 +11,7 @@ from switchlog.errors import NotFound
 from switchlog.store import EventStore, SeenStore, ViewStore
 
 from ..domain.events import Event
+from ..domain.expressions import NO_EXPRESSIONS, Expressions
 from ..domain.replay import opens
 from ..domain.state import Board
 from .log import Opened, open_chapter, pool_id, read_events
@@ -39,7 +40,6 @@ class Reading(Protocol):
     def views(self) -> ViewStore: ...
     @property
     def seen(self) -> SeenStore: ...
-    async def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,7 @@ class History:
     pools: PoolNames
     seen: SeenStore
     codec: Codec[Event]
+    expressions: Expressions = NO_EXPRESSIONS
     page: int = 500
 
     async def days_of(self, pool: StreamId) -> list[Day]:
@@ -99,8 +100,12 @@ class History:
     async def opened(self, pool: StreamId, day: Day) -> Opened | None:
         """The board with which ``day`` begins; ``None`` when its carry is not sound."""
         if day.first == 1:
-            return Opened(Board(pool.tenant, pool_id(pool)))
-        return await open_chapter(self.events, self.codec, pool, day.first)
+            opened: Opened | None = Opened(Board(pool.tenant, pool_id(pool)))
+        else:
+            opened = await open_chapter(self.events, self.codec, pool, day.first)
+        if opened is not None:
+            opened.board.use(self.expressions)
+        return opened
 
     async def opened_soundly(self, pool: StreamId, day: Day) -> Opened:
         """The same; where a carry is not sound, from an earlier day on: the first always begins with nothing."""

@@ -37,7 +37,7 @@ REASONS: Mapping[str, tuple[str, str]] = {
 }
 TIE_BREAKS: Mapping[str, tuple[str, str]] = {
     "preferred_agent": ("the contact asked for this agent", "联系指定了该坐席"),
-    "longest_idle": ("idle the longest", "空闲最久"),
+    "longest_idle": ("without work before those with, then idle the longest", "无在手任务者在前, 再按空闲最久"),
     "agent_id": ("equal to the next one, so the lower id", "与次位完全相同, 取编号较小者"),
     "": ("nobody else could have had it", "没有其他可接的坐席"),
 }

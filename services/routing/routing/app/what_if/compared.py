@@ -31,6 +31,8 @@ COUNTS = (
 FIGURES = ("sl_strict", "sl_answered", "abandon_rate_queued", "asa", "avg_abandon_time", "occupancy", "aht")
 PERCENTILES = ("wait_p50", "wait_p90", "wait_p99")
 
+TOLD_EVERY = 500
+
 Value = float | int | None
 LegKey = tuple[str, int]
 End = tuple[str, str, str, int]
@@ -49,7 +51,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Compared:
-    """One outcome a seed beside the one that was; ``left_ms`` is until when the day is recorded."""
+    """One outcome a seed beside the one that was."""
 
     pool: StreamId
     date: str
@@ -109,13 +111,49 @@ async def taken_apart(history: History, pool: StreamId, day: Day, threshold_s: i
     return taking.done(_still_due(board, end)), tally.over()
 
 
-def enacted(day: Recorded, known: Statistics, seed: int, rules: Rules = SAME, threshold_s: int = 20) -> Outcome:
-    """The day once more, with the people of ``seed``."""
+def enacted(
+    day: Recorded,
+    known: Statistics,
+    seed: int,
+    rules: Rules = SAME,
+    threshold_s: int = 20,
+    reached: Callable[[int], None] = lambda at: None,
+) -> Outcome:
+    """The day once more, with the people of ``seed``; ``reached`` hears how far the clock is, now and then."""
     run = Enacted(day, twin(day.board), People(known, seed), rules)
     tally = Tally(run.board, day.end, threshold_s)
-    for told in run.run():
+    for n, told in enumerate(run.run()):
         tally.take(told)
+        if n % TOLD_EVERY == 0:
+            reached(told.at)
     return tally.over()
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What is tried on a day."""
+
+    rules: Rules = SAME
+    seeds: int = 10
+    threshold_s: int = 20
+
+
+async def compared(
+    history: History, pool: StreamId, day: Day, trial: Trial, progress: Progress = lambda done, of: None
+) -> Compared:
+    """The day as it was and once for each seed; the same rules need one only. Raises ``ValueError``, ``Unserved``."""
+    recorded, was = await taken_apart(history, pool, day, trial.threshold_s)
+    known, seeds = Statistics(recorded), 1 if trial.rules is SAME else trial.seeds
+    length, outcomes = max(1, recorded.end - recorded.start), list[Outcome]()
+    for seed in range(seeds):
+        before = seed * length
+
+        def reached(at: int, before: int = before) -> None:
+            progress(before + at - recorded.start, seeds * length)
+
+        outcomes.append(enacted(recorded, known, seed, trial.rules, trial.threshold_s, reached))
+    progress(seeds * length, seeds * length)
+    return Compared(pool, day.date, was, outcomes)
 
 
 def interval(values: Sequence[Value]) -> tuple[Value, Value, Value]:
