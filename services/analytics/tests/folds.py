@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from analytics import wire
+from analytics.adapters import routing_facts
 from analytics.app.folding import Folding
 from analytics.app.ports import Where
+from analytics.projections.queue_rows import QueueRows
 from analytics.projections.rows import StoredRows
 from switchlog.errors import NotFound, Poison
 from switchlog.store import ViewStore
@@ -50,12 +51,12 @@ class Owner:
         self.asked: list[tuple[bytes, int]] = []
 
     async def missing(self, record: Rec, last: int) -> list[bytes]:
-        upto = wire.read_routing(record.value).meta.version
+        upto = routing_facts.read(record.value).meta.version
         self.asked.append((record.key or b"", last))
         held = {}
         for kept in self.log.records:
             if kept.key == record.key:
-                held[wire.read_routing(kept.value).meta.version] = kept.value
+                held[routing_facts.read(kept.value).meta.version] = kept.value
         if not all(version in held for version in range(last + 1, upto + 1)):
             raise Poison("NOT_IN_OWNERS_LOG")
         return [held[version] for version in range(last + 1, upto)]
@@ -68,9 +69,9 @@ async def opened(views: Any, log: Log, owner: Owner | None = None) -> tuple[Fold
     async def bury(record: Any, reason: str, detail: str) -> None:
         buried.append((record.offset, reason))
 
-    rows = StoredRows(views, "s1", "g")
+    rows = QueueRows(StoredRows(views, "s1", "g"))
     owner = owner or Owner(log)
-    return Folding(WHERE, await rows.board(WHERE), rows, wire, owner.missing, bury), buried
+    return Folding(WHERE, await rows.board(WHERE), rows, routing_facts, owner.missing, bury), buried
 
 
 async def deliver(folding: Folding, records: Sequence[Rec], size: int = 1000) -> None:
@@ -80,9 +81,9 @@ async def deliver(folding: Folding, records: Sequence[Rec], size: int = 1000) ->
         await folding.take(records[n : n + size])
 
 
-async def stored_cells(views: Any, tenant: str, queues: Sequence[str]) -> list:
+async def stored_cells(views: Any, tenant: str, queues: Sequence[str], attribution: str = "cohort") -> list:
     rows = StoredRows(views, "s1", "g")
-    return [cell for queue in queues async for cell in rows.cells(tenant, queue, 0, 1 << 45)]
+    return [cell for queue in queues async for cell in rows.cells(tenant, queue, 0, 1 << 45, attribution)]
 
 
 __all__ = ["WHERE", "Crash", "NotFound", "Owner", "TearingViews", "deliver", "opened", "stored_cells"]

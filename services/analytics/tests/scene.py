@@ -91,6 +91,8 @@ class Log:
         leg: int = 1,
         accepted_at: int = 0,
         pool: str = "front",
+        agent: str = "",
+        team: str = "",
     ) -> Rec:
         fact = events_pb2.ContactDequeued(
             leg=leg,
@@ -101,15 +103,27 @@ class Log:
             queued_at=stamp(queued_at),
             left_at=stamp(at),
             waited_ms=at - queued_at,
+            agent=agent,
+            team=team,
         )
         if accepted_at:
             fact.accepted_at.FromMilliseconds(accepted_at)
         return self.say(at, pool, contact_dequeued=fact)
 
     def offers(
-        self, at: int, contact: str, agent: str, offer_id: str, leg: int = 1, queue: str = "sales", pool: str = "front"
+        self,
+        at: int,
+        contact: str,
+        agent: str,
+        offer_id: str,
+        leg: int = 1,
+        queue: str = "sales",
+        pool: str = "front",
+        channel: str = "chat",
     ) -> Rec:
-        fact = events_pb2.ContactOffered(leg=leg, queue=queue, contact=contact, agent=agent, offer_id=offer_id)
+        fact = events_pb2.ContactOffered(
+            leg=leg, queue=queue, contact=contact, agent=agent, offer_id=offer_id, channel=CHANNELS[channel]
+        )
         return self.say(at, pool, contact_offered=fact)
 
     def offer_ends(
@@ -133,9 +147,11 @@ class Log:
         )
         return self.say(at, timer_elapsed=fact)
 
-    def agent(self, at: int, **fact: Any) -> Rec:
+    def agent(self, at: int, pool: str = "front", **fact: Any) -> Rec:
+        """What the pool saw of an agent's fact that happened at the very time."""
         event = agent_pb.AgentEvent(**fact)
-        return self.say(at, agent_observed=events_pb2.AgentObserved(fact=event))
+        event.meta.occurred_at.FromMilliseconds(at)
+        return self.say(at, pool, agent_observed=events_pb2.AgentObserved(fact=event))
 
     def joins(self, at: int, agent: str = "ann", state: int = agent_pb.AGENT_STATE_READY, **standing: Any) -> Rec:
         ready = state == agent_pb.AGENT_STATE_READY

@@ -12,7 +12,7 @@ from contactcenter.agent.v1 import events_pb2 as agent_pb
 from switchlog.store.memory import MemoryStore
 
 from .folds import Crash, Owner, TearingViews, deliver, opened, stored_cells
-from .recomputed import folded, recompute
+from .recomputed import ATTRIBUTIONS, folded, recompute
 from .scene import NOON, TENANT, Log, Rec, S
 
 
@@ -26,9 +26,13 @@ def a_day(tenant: str = TENANT) -> Log:
         at, contact = NOON + n * 90 * S, f"c{n}"
         queue, channel = ("sales", "chat") if n % 3 else ("care", "voice")
         log.waits(at, contact, queue, channel)
-        log.offers(at + S, contact, "ann", f"o{n}", queue=queue)
+        log.offers(at + S, contact, "ann", f"o{n}", queue=queue, channel=channel)
         log.offer_ends(at + 2 * S, ("accepted", "declined", "expired", "withdrawn")[n % 4], contact, "ann", f"o{n}")
-        log.leaves(at + n * 7 * S, contact, at, outcome, queue=queue, channel=channel)
+        log.leaves(at + n * 7 * S, contact, at, outcome, queue=queue, channel=channel, agent="ann", team="t1")
+        if n % 2 == 0:
+            work = {"agent": "ann", "contact": contact, "leg": 1}
+            log.agent(at + n * 8 * S, wrap_up_started=agent_pb.WrapUpStarted(**work))
+            log.agent(at + n * 9 * S + 1, wrap_up_ended=agent_pb.WrapUpEnded(**work))
     log.waits(NOON + 1500 * S, "last")
     log.final(NOON + 920 * S, NOON + 900 * S)
     return log
@@ -38,7 +42,11 @@ QUEUES = ("sales", "care")
 
 
 async def result(views) -> dict:
-    return folded(await stored_cells(views, TENANT, QUEUES), wire.CHANNEL_NUMBERS)
+    return {of: folded(await stored_cells(views, TENANT, QUEUES, of), wire.CHANNEL_NUMBERS) for of in ATTRIBUTIONS}
+
+
+def expected_of(log: Log) -> dict:
+    return {of: recompute(log.records, of) for of in ATTRIBUTIONS}
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])
@@ -46,7 +54,7 @@ async def test_figures_are_those_of_a_simple_recomputation_whatever_the_batches(
     log, views = a_day(), MemoryStore().views
     folding, _ = await opened(views, log)
     await deliver(folding, log.records, size)
-    assert await result(views) == recompute(log.records)
+    assert await result(views) == expected_of(log)
     assert sum(counts["offered"] for counts in recompute(log.records).values()) == 17
 
 
@@ -56,7 +64,7 @@ async def test_a_repeat_at_a_higher_offset_counts_once() -> None:
         log.again(record)
     folding, _ = await opened(views, log)
     await deliver(folding, log.records, 10)
-    assert await result(views) == recompute(a_day().records)
+    assert await result(views) == expected_of(a_day())
 
 
 async def test_a_redelivered_batch_counts_once() -> None:
@@ -65,7 +73,7 @@ async def test_a_redelivered_batch_counts_once() -> None:
     folding, _ = await opened(views, log)
     await folding.take(log.records)
     await folding.take(log.records)
-    assert await result(views) == recompute(log.records)
+    assert await result(views) == expected_of(log)
 
 
 async def test_an_outcome_that_comes_long_after_its_quarter_counts_to_its_quarter() -> None:
@@ -77,8 +85,9 @@ async def test_an_outcome_that_comes_long_after_its_quarter_counts_to_its_quarte
     folding, _ = await opened(views, log)
     await deliver(folding, log.records, 5)
     found = await result(views)
-    assert found == recompute(log.records)
-    assert found[TENANT, "sales", 2, NOON]["abandoned"] == 1
+    assert found == expected_of(log)
+    assert found["cohort"][TENANT, "sales", 2, NOON]["abandoned"] == 1
+    assert found["event"][TENANT, "sales", 2, NOON + 50 * 900 * S]["abandoned"] == 1
 
 
 async def test_an_order_turned_round_is_healed_from_the_owners_log_and_the_late_one_dropped() -> None:
@@ -88,7 +97,7 @@ async def test_an_order_turned_round_is_healed_from_the_owners_log_and_the_late_
     owner = Owner(log)
     folding, _ = await opened(views, log, owner)
     await deliver(folding, turned, 4)
-    assert await result(views) == recompute(log.records)
+    assert await result(views) == expected_of(log)
     assert owner.asked == [(f"{TENANT}/pool-front".encode(), 5)]
 
 
@@ -97,7 +106,7 @@ async def test_a_record_that_is_missing_is_read_from_the_owner() -> None:
     kept = [record for record in log.records if record.offset not in (3, 4, 9)]
     folding, _ = await opened(views, log)
     await deliver(folding, kept, 3)
-    assert await result(views) == recompute(log.records)
+    assert await result(views) == expected_of(log)
 
 
 async def test_a_crash_between_any_two_rows_loses_nothing_and_doubles_nothing() -> None:
@@ -106,7 +115,7 @@ async def test_a_crash_between_any_two_rows_loses_nothing_and_doubles_nothing() 
     whole = TearingViews(MemoryStore().views)
     folding, _ = await opened(whole, log)
     await deliver(folding, log.records, 13)
-    expected = recompute(log.records)
+    expected = expected_of(log)
     torn = 0
     for budget in range(whole.written):
         store = MemoryStore()
@@ -125,7 +134,7 @@ async def test_a_crash_between_any_two_rows_loses_nothing_and_doubles_nothing() 
 async def test_without_the_rows_own_offsets_a_crash_would_count_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     """The opposite of rule 27 must be caught by the test above."""
     log, store = a_day(), MemoryStore()
-    folding, _ = await opened(TearingViews(store.views, 1), log)
+    folding, _ = await opened(TearingViews(store.views, 3), log)  # a day and cells, no progress
     with pytest.raises(Crash):
         await deliver(folding, log.records, 13)
     put_cell = type(folding.board).put_cell
@@ -137,7 +146,7 @@ async def test_without_the_rows_own_offsets_a_crash_would_count_twice(monkeypatc
     monkeypatch.setattr(type(folding.board), "put_cell", forgetful)
     folding, _ = await opened(store.views, log)
     await deliver(folding, log.records, 13)
-    assert await result(store.views) != recompute(log.records)
+    assert await result(store.views) != expected_of(log)
 
 
 async def test_an_undecodable_record_is_buried_and_the_others_flow() -> None:
@@ -149,7 +158,7 @@ async def test_an_undecodable_record_is_buried_and_the_others_flow() -> None:
     folding, buried = await opened(views, log, Owner(Log()))
     await deliver(folding, log.records)
     assert buried == [(1, "UNDECODABLE"), (2, "FORGED")]
-    assert (await result(views))[TENANT, "sales", 2, NOON]["offered"] == 2
+    assert (await result(views))["cohort"][TENANT, "sales", 2, NOON]["offered"] == 2
 
 
 async def test_ten_undecodable_records_in_a_row_halt_the_worker() -> None:
@@ -170,7 +179,7 @@ async def test_a_forged_version_that_its_owner_does_not_know_is_buried() -> None
     folding, buried = await opened(views, log)
     await deliver(folding, records, 4)
     assert buried == [(8, "NOT_IN_OWNERS_LOG")]
-    assert await result(views) == recompute(log.records)
+    assert await result(views) == expected_of(log)
 
 
 async def test_verdicts_are_final_by_the_fact_and_the_row_is_once_everybody_has_left() -> None:
@@ -191,14 +200,15 @@ async def test_verdicts_are_final_by_the_fact_and_the_row_is_once_everybody_has_
 async def test_a_cell_that_was_let_go_is_loaded_again_when_something_comes() -> None:
     log, views = Log(), MemoryStore().views
     log.waits(NOON, "c1")
-    log.leaves(NOON + S, "c1", NOON)
+    log.leaves(NOON + S, "c1", NOON, "abandoned")
     folding, _ = await opened(views, log)
     await deliver(folding, log.records)
-    folding.board.evict((TENANT, "sales", NOON))
-    assert not folding.board.cells
+    folding.board.evict((TENANT, "sales", NOON, "cohort"))
+    folding.board.evict((TENANT, "sales", NOON, "event"))
+    assert not folding.board.counters.cells
     log.waits(NOON + 2 * S, "c2")
     await deliver(folding, log.records)
-    assert (await result(views))[TENANT, "sales", 2, NOON]["offered"] == 2
+    assert (await result(views))["cohort"][TENANT, "sales", 2, NOON]["offered"] == 2
 
 
 async def test_agents_are_counted_by_where_they_stand_also_after_a_restart() -> None:

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from analytics import wire
 from analytics.app.histograms import histogram
 from analytics.domain.levels import bucket
+from contactcenter.agent.v1 import events_pb2 as agent_pb
 from switchlog.store.memory import MemoryStore
 
 from .folds import Crash, TearingViews, deliver, opened, stored_cells
-from .recomputed import folded, recompute
+from .recomputed import ATTRIBUTIONS, folded, recompute
 from .scene import NOON, TENANT, Log
 
 OUTCOMES = ["answered", "abandoned", "short_abandoned", "flowed_out", "callback", "timed_out", "blocked", "failed"]
@@ -30,6 +31,7 @@ story = st.fixed_dictionaries(
         "outcome": st.sampled_from([*OUTCOMES, ""]),
         "offers": st.lists(st.sampled_from(["accepted", "declined", "expired", "withdrawn"]), max_size=3),
         "legs": st.integers(1, 2),
+        "wrap_up": st.lists(st.integers(-1_000, 1_800_000), max_size=2),
     }
 )
 
@@ -45,6 +47,8 @@ def told(stories: list[dict], repeats: list[int]) -> Log:
                 acts.append((at + min(k, one["waited"]), 1 + k, n, leg, how))
             if one["outcome"]:
                 acts.append((at + one["waited"], 9, n, leg, "leaves"))
+            for rank, (how, after) in enumerate(zip(("wraps", "is_done"), one["wrap_up"], strict=False)):
+                acts.append((at + one["waited"] + after, 10 + rank, n, leg, how))
     log = Log()
     for at, _, n, leg, act in sorted(acts):
         _tell(log, stories[n], f"c{n}", leg, act, at)
@@ -59,11 +63,17 @@ def _tell(log: Log, one: dict, contact: str, leg: int, act: str, at: int) -> Non
     queued_at = NOON + one["at"] + (leg - 1) * 4_000_000
     if act == "waits":
         log.waits(at, contact, queue, one["channel"], leg, pool)
+    elif act in ("wraps", "is_done"):
+        work = {"agent": "ann", "contact": contact, "leg": leg}
+        if act == "wraps":
+            log.agent(at, pool, wrap_up_started=agent_pb.WrapUpStarted(**work))
+        else:
+            log.agent(at, pool, wrap_up_ended=agent_pb.WrapUpEnded(**work))
     elif act == "leaves":
         more = {"queue": queue, "channel": one["channel"], "leg": leg, "pool": pool}
-        log.leaves(at, contact, queued_at, one["outcome"], **more)
+        log.leaves(at, contact, queued_at, one["outcome"], agent="ann", team="t1", **more)
     else:
-        log.offers(at, contact, "ann", f"o{contact}{leg}", leg, queue, pool)
+        log.offers(at, contact, "ann", f"o{contact}{leg}", leg, queue, pool, one["channel"])
         log.offer_ends(at, act, contact, "ann", f"o{contact}{leg}", leg, pool)
 
 
@@ -87,9 +97,11 @@ def test_live_equals_recomputation(stories, repeats, crashes, size) -> None:
                 pass
         folding, _ = await opened(store.views, log)
         await deliver(folding, log.records, size)
-        return folded(await stored_cells(store.views, TENANT, QUEUES), wire.CHANNEL_NUMBERS)
+        return {
+            of: folded(await stored_cells(store.views, TENANT, QUEUES, of), wire.CHANNEL_NUMBERS) for of in ATTRIBUTIONS
+        }
 
-    assert asyncio.run(live()) == recompute(log.records)
+    assert asyncio.run(live()) == {of: recompute(log.records, of) for of in ATTRIBUTIONS}
 
 
 @given(st.integers(0, 31 * 24 * 3600 * 1000))

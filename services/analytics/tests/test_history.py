@@ -9,6 +9,7 @@ from google.protobuf import json_format
 from analytics import wire
 from analytics.domain.floor import census, state
 from analytics.domain.formulas import identity_holds, level
+from analytics.domain.levels import merged
 from analytics.projections.rows import StoredRows
 from contactcenter.routing.v1.events_pb2 import RoutingEvent
 from switchlog.store.memory import MemoryStore
@@ -38,7 +39,7 @@ async def test_a_recorded_quarter_is_folded_as_it_is_recomputed() -> None:
     assert folded(cells, wire.CHANNEL_NUMBERS) == expected
     assert sum(counts["offered"] for counts in expected.values()) >= 30
     for cell in cells:
-        assert identity_holds(level(cell.channels["chat"], [0] * len(cell.waiting), 20))
+        assert identity_holds(level(merged(cell.groups.values()), [0] * len(cell.waiting), 20))
 
 
 async def test_its_agents_stand_where_its_facts_leave_them() -> None:

@@ -95,7 +95,7 @@ async def test_what_is_read_is_folded_by_the_agent_then_committed_and_a_stop_is_
         await running
     assert broker.stopped
     assert broker.committed == sorted(broker.committed)
-    offered = sum(t.offered for cell in await stored_cells(views, TENANT, QUEUES) for t in cell.channels.values())
+    offered = sum(t.offered for cell in await stored_cells(views, TENANT, QUEUES) for t in cell.groups.values())
     assert offered == sum(counts["offered"] for counts in recompute(broker.log.records).values())
 
 
@@ -111,7 +111,7 @@ async def test_an_error_in_a_fold_ends_the_worker_and_nothing_is_committed() -> 
         def explode(*args: Any) -> None:
             raise ZeroDivisionError
 
-        folding.facts = type("Facts", (), {"read_routing": explode})
+        folding.facts = type("Facts", (), {"read": explode})
         return folding
 
     reading.open = broken
@@ -154,5 +154,5 @@ async def test_records_of_partitions_that_moved_meanwhile_are_left() -> None:
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running
-    offered = sum(t.offered for cell in await stored_cells(views, TENANT, QUEUES) for t in cell.channels.values())
+    offered = sum(t.offered for cell in await stored_cells(views, TENANT, QUEUES) for t in cell.groups.values())
     assert offered == 17

@@ -11,7 +11,7 @@ from hdrh.histogram import HdrHistogram
 from analytics import wire
 from analytics.app.folding import Folding
 from analytics.app.publishing import Publisher
-from contactcenter.analytics.v1.rows_pb2 import ServiceLevelRow
+from contactcenter.analytics.v1.rows_pb2 import ATTRIBUTION_COHORT, ServiceLevelRow
 from switchlog.clock import ManualClock
 from switchlog.errors import NotNow
 from switchlog.outlet import Record
@@ -20,7 +20,7 @@ from switchlog.store.memory import MemoryStore
 from .folds import deliver, opened
 from .scene import NOON, TENANT, Log, S
 
-KEY = (TENANT, "sales", NOON)
+KEY = (TENANT, "sales", NOON, "cohort")
 
 
 @dataclass
@@ -33,6 +33,7 @@ class Desk:
     clock: ManualClock
     sent: list[Record]
     away: list[bool] = field(default_factory=list)
+    attribution: int = ATTRIBUTION_COHORT
 
     async def tick(self) -> list[ServiceLevelRow]:
         """A second passes."""
@@ -42,7 +43,8 @@ class Desk:
         before = len(self.sent)
         self.clock.advance(1000)
         await self.publisher.tick()
-        return [ServiceLevelRow.FromString(record.value) for record in self.sent[before:]]
+        rows = [ServiceLevelRow.FromString(record.value) for record in self.sent[before:]]
+        return [row for row in rows if row.attribution == self.attribution]
 
 
 @pytest.fixture
@@ -55,10 +57,7 @@ async def desk() -> Desk:
             raise NotNow("BUS_AWAY")
         sent.extend(records)
 
-    def queue_of(tenant: str, queue: str):
-        return folding.board.queues.get((tenant, "front", queue))
-
-    publisher = Publisher(folding.rows, clock, wire.level_record, send, queue_of, folding.board.evict)
+    publisher = Publisher(folding.rows.rows, clock, wire.level_record, send, folding.board.evict)
     return Desk(log, folding, publisher, clock, sent, away)
 
 
@@ -70,7 +69,8 @@ async def test_a_row_carries_all_counts_and_can_be_rolled_up(desk: Desk) -> None
     desk.log.waits(NOON, "b")
     desk.log.leaves(NOON + 4 * S, "b", NOON, "short_abandoned")
     (row,) = await desk.tick()
-    assert desk.sent[0].key.decode() == f"{TENANT}/sales/chat/15m/cohort/2025-11-24T12:00:00.000Z"
+    keys = [record.key.decode() for record in desk.sent]
+    assert keys == [f"{TENANT}/sales/chat/15m/{of}/2025-11-24T12:00:00.000Z" for of in ("cohort", "event")]
     assert (row.offered, row.answered, row.abandoned, row.short_abandoned, row.waiting) == (4, 3, 1, 1, 0)
     found = [
         (one.threshold_s, one.answered_in, one.abandoned_in, one.removed_in, one.answered_accept_in)
@@ -106,14 +106,14 @@ async def test_the_revision_rises_with_facts_and_with_thresholds_that_pass(desk:
 async def test_a_final_row_is_sent_once_more_a_minute_later_and_then_let_go(desk: Desk) -> None:
     """Rule 27: a late zombie must not win on a compacted topic."""
     desk.log.waits(NOON, "c1")
-    desk.log.leaves(NOON + S, "c1", NOON)
+    desk.log.leaves(NOON + S, "c1", NOON, "abandoned")
     desk.log.final(NOON + 920 * S, NOON + 900 * S)
     (row,) = await desk.tick()
     assert row.verdicts_final and row.final and not row.durations_final
     assert all(one.verdicts_final for one in row.thresholds)
     again = [(n, rows[0].revision) for n in range(90) if (rows := await desk.tick())]
     assert again == [(59, row.revision)]
-    assert KEY not in desk.folding.board.cells
+    assert KEY not in desk.folding.board.counters.cells
 
 
 async def test_verdicts_are_final_only_for_thresholds_up_to_the_facts(desk: Desk) -> None:
@@ -128,9 +128,9 @@ async def test_open_rows_are_sent_at_once_after_a_takeover_and_again_fifteen_sec
     desk.log.waits(NOON, "c1")
     desk.log.leaves(NOON + S, "c1", NOON)
     await desk.tick()
-    heir, _ = await opened(desk.folding.rows.views, desk.log)
+    heir, _ = await opened(desk.folding.rows.rows.views, desk.log)
     desk.publisher.changed.clear()
-    desk.publisher.assigned(heir.board.cells)
+    desk.publisher.assigned(heir.board.counters.cells)
     sent = [n for n in range(30) if await desk.tick()]
     assert sent == [0, 14]
 
@@ -148,12 +148,13 @@ async def test_two_channels_are_two_rows(desk: Desk) -> None:
     desk.log.waits(NOON, "c1")
     desk.log.waits(NOON, "c2", channel="voice")
     rows = await desk.tick()
-    assert sorted(record.key.decode().split("/")[2] for record in desk.sent) == ["chat", "voice"]
+    keys = [record.key.decode().split("/") for record in desk.sent]
+    assert sorted(key[2] for key in keys if key[4] == "cohort") == ["chat", "voice"]
     assert [row.offered for row in rows] == [1, 1]
 
 
 async def test_cells_of_a_partition_that_went_elsewhere_are_not_published_here_any_more(desk: Desk) -> None:
     desk.log.waits(NOON, "c1")
     await desk.tick()
-    desk.publisher.revoked(desk.folding.board.cells)
+    desk.publisher.revoked(desk.folding.board.counters.cells)
     assert not any([await desk.tick() for _ in range(20)])

@@ -11,10 +11,12 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from analytics import wire
+from analytics.adapters import routing_facts
 from analytics.app.folding import Folding
 from analytics.app.ports import Where
 from analytics.bus import hosting
 from analytics.bus.reading import Reading
+from analytics.projections.queue_rows import QueueRows
 from analytics.projections.rows import StoredRows
 from switchlog.bus import clients
 from switchlog.outlet import KafkaOutlet, Record
@@ -38,8 +40,10 @@ async def worker(topic: str, group: str, rows: StoredRows, name: str) -> AsyncIt
     def connect(listener):
         return clients.consumer(BOOTSTRAP, group, [topic], listener, client_id=name, instance=name)
 
+    boards = QueueRows(rows)
+
     async def open_(where: Where) -> Folding:
-        return Folding(where, await rows.board(where), rows, wire, never, never)
+        return Folding(where, await boards.board(where), boards, routing_facts, never, never)
 
     reading = Reading(connect, open_, lambda folding: None)
     running = asyncio.create_task(hosting.run(hosting.hosted(f"{group}-{name}", reading, {})))

@@ -65,7 +65,7 @@ class Publisher:
     changed: set[CellKey] = field(default_factory=set)
     waiting: dict[CellKey, int] = field(default_factory=dict)
     later: dict[CellKey, float] = field(default_factory=dict)
-    closed: set[CellKey] = field(default_factory=set)
+    closed: dict[CellKey, int] = field(default_factory=dict)
     queues: dict[tuple[str, str], tuple[float, Queue]] = field(default_factory=dict)
 
     def assigned(self, keys: Iterable[CellKey]) -> None:
@@ -78,7 +78,7 @@ class Publisher:
         """Cells that another process publishes from now on."""
         for key in keys:
             self.changed.discard(key)
-            self.closed.discard(key)
+            self.closed.pop(key, None)
             self.waiting.pop(key, None)
             self.later.pop(key, None)
 
@@ -128,21 +128,27 @@ class Publisher:
         self.waiting.pop(key, None)
         if any(cell.waiting for cell in parts):
             self.waiting[key] = revision  # it changes by time alone: thresholds are passed
-        if not (key[3] != COHORT or durations_final(parts)):
-            self.closed.discard(key)
-            if not alone:
-                # another owner of parts may have written at the same time, with less of them, after us
-                self.later.setdefault(key, self.clock.monotonic() + AGAIN_OPEN_S)
-        elif key not in self.closed:
-            self.closed.add(key)
+        stage = _stage(key, parts)
+        if stage > self.closed.get(key, 0):
             self.later[key] = self.clock.monotonic() + AGAIN_FINAL_S
+        elif not alone:
+            # another owner of parts may have written at the same time, with less of them, after us
+            self.later.setdefault(key, self.clock.monotonic() + AGAIN_OPEN_S)
+        self.closed[key] = stage
 
     def _said_again(self, key: CellKey) -> None:
         if self.later[key] <= self.clock.monotonic():
             del self.later[key]
-            if key in self.closed:
-                self.closed.discard(key)
+            if self.closed.pop(key, 0):
                 self.done(key)
+
+
+def _stage(key: CellKey, parts: Sequence[Cell]) -> int:
+    """0: it changes, 1: its counts are final or it is an event row (each change may be its last), 2: all of it is."""
+    if key[3] != COHORT:
+        return 1
+    told = of_pools(parts)
+    return 2 if durations_final(parts) else int(bool(told) and all(cell.final for cell in told))
 
 
 def _channels(parts: Iterable[Cell]) -> list[str]:

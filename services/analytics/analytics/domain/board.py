@@ -224,8 +224,7 @@ def dequeued(
 
 def _served(board: Board, at: At, cell: Cell, leg: str, key: str, early: Early | None) -> None:
     """An answered leg waits for the end of its agent's work, unless that has been told already."""
-    if early is None or early.agent != parted(key)[1]:
-        early = Early("")
+    early = early if early and early.agent == parted(key)[1] else Early("")
     serving = cell.serving[leg] = Serving(key, early.wrap_up_at)
     board.legs[at.tenant, leg] = cell
     if early.ended_at >= 0:
@@ -251,9 +250,10 @@ def offered(
 def offer_ended(board: Board, at: At, agent: str, offer: str, how: str) -> None:
     """``how``: accepted declined expired withdrawn."""
     for attribution in (EVENT, COHORT):
-        cell = board.offers.pop((at.tenant, offer, attribution), None)
+        cell = board.offers.get((at.tenant, offer, attribution))
         if cell is None or board.changing(cell, at) is None:
             continue
+        del board.offers[at.tenant, offer, attribution]
         key = cell.ringing.pop(offer)
         levels.offer(cell, key, how)
         if attribution == EVENT:
@@ -288,7 +288,8 @@ def wrap_up_started(board: Board, at: At, agent: str, leg: str, when: int) -> No
         return
     serving = cell.serving.get(leg)
     if serving is None:
-        cell.early[leg] = Early(agent, when)
+        if _early(cell, leg, agent) == Early(agent):
+            cell.early[leg] = Early(agent, when)
     elif parted(serving.group)[1] == agent and serving.wrap_up_at < 0:
         cell.serving[leg] = serving._replace(wrap_up_at=when)
 
@@ -300,10 +301,17 @@ def work_ended(board: Board, at: At, agent: str, leg: str, when: int) -> None:
         return
     serving = cell.serving.get(leg)
     if serving is None:
-        known = cell.early.get(leg)
-        cell.early[leg] = Early(agent, known.wrap_up_at if known and known.agent == agent else -1, when)
+        known = _early(cell, leg, agent)
+        if known.ended_at < 0:
+            cell.early[leg] = known._replace(ended_at=when)
     elif parted(serving.group)[1] == agent:
         _handled(board, at, cell, leg, serving, when)
+
+
+def _early(cell: Cell, leg: str, agent: str) -> Early:
+    """What is known of the agent's work on a leg that still waits."""
+    known = cell.early.get(leg)
+    return known if known and known.agent == agent else Early(agent)
 
 
 def _handled(board: Board, at: At, cell: Cell, leg: str, serving: Serving, when: int) -> None:

@@ -114,7 +114,7 @@ class Counters:
             cell = self.cells[at] = Cell(*at)
         if offset < cell.guard:
             return
-        cell.version = offset + 1
+        cell.version = max(cell.version, offset + 1)  # the fold itself may have been further
         self.changed_cells[at] = cell
         if not isinstance(name, str):
             name.change(cell, key, amount)  # one of ``domain/amounts``
@@ -135,7 +135,7 @@ class Counters:
             day = self.days[at] = Day(*at)
         if offset < day.guard:
             return
-        day.version = offset + 1
+        day.version = max(day.version, offset + 1)
         self.changed_days[at] = day
         if kind == SPAN:
             day.spans.append(key)
