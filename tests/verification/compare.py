@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -20,10 +20,6 @@ SUMS = tuple(
     for name in ("wait_answered", "wait_abandoned", "talk", "hold", "wrap_up", "trunk", "busy", "ready", "signed_in")
 )
 PERCENTILES = ("wait_p50", "wait_p90", "wait_p99")
-OF_AGENTS = frozenset(
-    {"answered", "transferred", "talk_ms", "hold_ms", "wrap_up_ms", "busy_ms", "ready_ms", "signed_in_ms"}
-)
-"""What an agent's or a team's row is compared in, beside its figures: nobody is offered to an agent by abandoning."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +56,7 @@ class Report:
     def take(self, asked: Asked, live: Answer, batch: Batch) -> None:
         """Compare every cell of one table."""
         expected = batch.figures(asked)
-        names = list(_names(asked, live))
+        names = _names(live)
         for key in sorted({*live.rows, *expected}, key=str):
             told, meant = live.rows.get(key), expected.get(key, {})
             if told is None and not any(meant.get(name) for name in names):
@@ -91,15 +87,9 @@ class Report:
                 self.unanswered[f"{name} (no definition in SQL)"] += 1
 
 
-def _names(asked: Asked, live: Answer) -> Iterator[str]:
-    """The names that live answers somewhere and batch defines; of agents and teams those that concern them."""
-    answered = {name for row in live.rows.values() for name, value in row.items() if value is not None}
-    for name in sorted(answered & DEFINED):
-        if name in COUNTS or name in SUMS or name in PERCENTILES:
-            if not {"agent", "team"} & {*asked.group_by} or name in OF_AGENTS:
-                yield name
-        else:
-            yield name
+def _names(live: Answer) -> list[str]:
+    """The names that live answers somewhere and batch defines."""
+    return sorted({name for row in live.rows.values() for name, value in row.items() if value is not None} & DEFINED)
 
 
 FIGURES = frozenset(
@@ -114,11 +104,14 @@ FIGURES = frozenset(
             "sl_connect",
         ),
         *("sl_offered", "asa", "asa_accept", "abandon_rate_queued", "avg_abandon_time", "answer_rate", "non_response"),
-        *("att", "att_incl_hold", "acw", "aht", "transfer_rate", "occupancy", "utilization"),
+        *("att", "att_incl_hold", "acw", "aht", "atht", "transfer_rate", "complaint_rate", "csat", "occupancy"),
+        *("utilization", "abandon_rate_connected", "blocked_rate", "self_service_rate", "ivr_containment"),
+        *("contacts_received", "contacts_per_agent_hour", "first_response", "next_response", "resolution_time"),
+        *("ewt_p50", "ewt_p90"),
     }
 )
 LIVE_FIGURES = frozenset(f"{name}.live" for name in FIGURES if name.startswith("sl_"))
-DEFINED = frozenset({*COUNTS, *SUMS, *PERCENTILES, *FIGURES, *LIVE_FIGURES}) - {"trunk_ms"}
+DEFINED = frozenset({*COUNTS, *SUMS, *PERCENTILES, *FIGURES, *LIVE_FIGURES})
 """Everything that the SQL has a definition of; a new one enters here."""
 
 

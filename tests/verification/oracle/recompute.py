@@ -20,6 +20,7 @@ GROUPS = {
     ("queue", "channel"): 0b0011,
     ("agent",): 0b1101,
     ("team",): 0b1110,
+    ("queue", "agent"): 0b0101,
     (): 0b1111,
 }
 """What may be grouped by -> DuckDB's ``grouping_id(queue, channel, agent, team)``."""

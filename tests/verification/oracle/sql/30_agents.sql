@@ -1,46 +1,70 @@
 -- The ledger: every fact of an agent begins a state that lasts until the agent's next one; the states partition the shift.
+-- An agent's time never goes back.
 create table agent_steps as
 with told as (
-    select tenant, stream, version, happened, agent, team, 'signed_in' as fact, '' as work from agent_signed_in
-    union all select tenant, stream, version, happened, agent, team, 'checked_in', '' from agent_checked_in
-    union all select tenant, stream, version, happened, agent, team, 'ready', '' from agent_ready
-    union all select tenant, stream, version, happened, agent, team, 'not_ready', '' from agent_not_ready
-    union all select tenant, stream, version, happened, agent, team, 'checked_out', '' from agent_checked_out
-    union all select tenant, stream, version, happened, agent, team, 'signed_out', '' from agent_signed_out
-    union all select tenant, stream, version, happened, agent, team, 'work', contact || '/' || leg from work_started
-    union all select tenant, stream, version, happened, agent, team,
-        case when wrap_up_follows then 'same' else 'free' end, contact || '/' || leg from work_ended
-    union all select tenant, stream, version, happened, agent, team, 'wrap', contact || '/' || leg from wrap_up_started
-    union all select tenant, stream, version, happened, agent, team, 'unwrap', contact || '/' || leg from wrap_up_ended
-    union all select tenant, stream, version, happened, agent, team, 'same', '' from team_assigned
+    select tenant, stream, version, happened, agent, team, 'signed_in' as fact from agent_signed_in
+    union all select tenant, stream, version, happened, agent, team, 'checked_in' from agent_checked_in
+    union all select tenant, stream, version, happened, agent, team, 'ready' from agent_ready
+    union all select tenant, stream, version, happened, agent, team, 'not_ready' from agent_not_ready
+    union all select tenant, stream, version, happened, agent, team, 'checked_out' from agent_checked_out
+    union all select tenant, stream, version, happened, agent, team, 'signed_out' from agent_signed_out
+    union all select tenant, stream, version, happened, agent, team, 'work' from work_started
+    union all select tenant, stream, version, happened, agent, team, 'free' from work_ended where not wrap_up_follows
+    union all select tenant, stream, version, happened, agent, team, 'wrap' from wrap_up_started
+    union all select tenant, stream, version, happened, agent, team, 'unwrap' from wrap_up_ended
+    union all select tenant, stream, version, happened, agent, team, 'moved' from team_assigned
+), timed as (
+    select * exclude (happened), max(happened) over (partition by tenant, stream order by version
+        rows unbounded preceding) as start
+    from told
 ), counted as (
     select *,
-        last_value(case fact when 'signed_in' then true when 'checked_out' then true when 'signed_out' then false end
+        last_value(case when fact in ('signed_in', 'checked_out') then true when fact = 'signed_out' then false end
             ignore nulls) over w as signed_in,
-        last_value(case fact when 'checked_in' then true when 'checked_out' then false when 'signed_in' then false
-            when 'signed_out' then false end ignore nulls) over w as checked_in,
-        last_value(case fact when 'ready' then true when 'not_ready' then false when 'checked_in' then false
-            when 'checked_out' then false when 'signed_in' then false when 'signed_out' then false end
+        last_value(case when fact = 'checked_in' then true
+            when fact in ('signed_in', 'checked_out', 'signed_out') then false end ignore nulls) over w as checked_in,
+        last_value(case when fact = 'ready' then true
+            when fact in ('not_ready', 'checked_in', 'checked_out', 'signed_in', 'signed_out') then false end
             ignore nulls) over w as ready,
         sum(case fact when 'work' then 1 when 'free' then -1 when 'wrap' then -1 else 0 end) over w as talking,
         sum(case fact when 'wrap' then 1 when 'unwrap' then -1 else 0 end) over w as wrapping,
-        lead(happened) over (partition by tenant, stream order by version) as end_
-    from told
+        lead(start) over (partition by tenant, stream order by version) as end_
+    from timed
     window w as (partition by tenant, stream order by version rows unbounded preceding)
 )
-select tenant, agent, team, happened as start, end_,
-    coalesce(signed_in, false) as signed_in, coalesce(checked_in, false) as checked_in,
-    talking > 0 or wrapping > 0 as busy,
-    coalesce(ready, false) and talking <= 0 and wrapping <= 0 as ready,
-    greatest(talking, 0) + greatest(wrapping, 0) as slots,
+select tenant, agent, team, start, end_,
     case
-        when not coalesce(signed_in, false) then 'signed_out'
-        when talking > 0 then 'busy' when wrapping > 0 then 'wrap_up'
-        when not coalesce(checked_in, false) then 'signed_in'
-        when ready then 'ready' else 'not_ready' end as state
+        when not coalesce(signed_in, false) then 'signed_out' when not coalesce(checked_in, false) then 'signed_in'
+        when talking > 0 then 'busy' when wrapping > 0 then 'wrap_up' when ready then 'ready' else 'not_ready' end as state
 from counted;
 
 create table agent_spans as
-select 'busy' as name, tenant, agent, team, start, end_ from agent_steps where busy and end_ is not null
-union all select 'ready', tenant, agent, team, start, end_ from agent_steps where ready and end_ is not null
-union all select 'signed_in', tenant, agent, team, start, end_ from agent_steps where signed_in and end_ is not null;
+select name, tenant, agent, team, start, end_
+from agent_steps join (values
+    ('busy', 'busy'), ('busy', 'wrap_up'), ('ready', 'ready'), ('signed_in', 'signed_in'), ('signed_in', 'ready'),
+    ('signed_in', 'not_ready'), ('signed_in', 'busy'), ('signed_in', 'wrap_up')
+) kinds(name, state) using (state)
+where end_ is not null;
+
+-- of a queue: the union of an agent's work with its contacts, wrap-ups included
+create table works as
+with told as (
+    select tenant, agent, contact, leg, arg_min(queue, version) as queue, arg_min(channel, version) as channel,
+        arg_min(team, version) as team, min(happened) as start
+    from work_started group by all
+), over_ as (
+    select tenant, agent, contact, leg, min(happened) as end_ from (
+        select tenant, agent, contact, leg, happened from work_ended where not wrap_up_follows
+        union all select tenant, agent, contact, leg, happened from wrap_up_ended
+    ) group by all
+)
+select t.*, o.end_ from told t join over_ o using (tenant, agent, contact, leg);
+
+create table queue_busy as
+with reached as (
+    select *, max(end_) over (partition by tenant, agent, queue, channel order by start, end_
+        rows between unbounded preceding and 1 preceding) as before
+    from works
+)
+select tenant, queue, channel, agent, team, greatest(start, coalesce(before, start)) as start, end_, contact
+from reached where end_ > coalesce(before, start);

@@ -15,11 +15,27 @@ union all select 'wait_' || case when outcome = 'answered' then 'answered' when 
         then 'abandoned' else 'other' end,
     tenant, queue, channel, agent, team, t_enq, left_at, null, wait_ms, contact from stays where outcome is not null
 union all select name, tenant, queue, channel, agent, team, t_enq, happened, null, 1, contact from offers
-union all select 'transferred', tenant, queue, channel, agent, team, t_enq, happened, null, 1,
-    substr(stream, length('contact-') + 1) from transfers
-union all select 'handled', tenant, queue, channel, agent, team, t_enq, end_, null, 1, contact from wrap_ups;
+union all select 'handled', tenant, queue, channel, agent, team, t_enq, handled_at, null, 1, contact from wrap_ups
+union all select p.name, p.tenant, l.queue, l.channel, l.agent, l.team, l.t_enq, p.happened, null, p.value, l.contact
+    from leg_points p join legs l using (tenant, stream, leg)
+union all select name, tenant, queue, channel, null, null, cohort_at, event_at, null, 1, contact from contact_points
+union all select k.name, r.tenant, l.queue, l.channel, r.agent, r.team, l.t_enq, r.happened, null,
+        case when k.ms then greatest(0, r.happened - r.since) else 1 end, l.contact
+    from replies r join legs l using (tenant, stream, leg)
+        join (values (true, 'first_responses', false), (true, 'first_response', true), (false, 'next_responses', false),
+            (false, 'next_response', true)) k(first, name, ms) on k.first = r.first
+union all select case when k.ms then t.name else t.name || 's' end, tenant, s.queue, s.channel, t.agent, null, s.opened_at,
+        t.happened, null, case when k.ms then t.ms else 1 end, ''
+    from ticket_times t join tickets s using (tenant, stream) cross join (values (true), (false)) k(ms)
+union all select 'complaints', tenant, queue, channel, agent, null, opened_at, happened, null, value, '' from complaints
+union all select k.name, tenant, queue, channel, null, null, t_enq, t_enq, null, k.value, contact
+    from stays, lateral (values ('ewt_n', 1), ('ewt_p50', ewt_p50_ms), ('ewt_p90', ewt_p90_ms)) k(name, value)
+    where ewt_p90_ms is not null;
 
 create table spans as
 select name, tenant, queue, channel, agent, team, cohort_at, start, end_, contact from leg_spans
 union all select 'wrap_up', tenant, queue, channel, agent, team, t_enq, start, end_, contact from wrap_ups
+    where start is not null and end_ is not null
+union all select 'trunk', tenant, queue, channel, null, null, cohort_at, start, end_, contact from trunk_spans
+union all select 'queue_busy', tenant, queue, channel, agent, team, null, start, end_, contact from queue_busy
 union all select name, tenant, null, null, agent, team, null, start, end_, '' from agent_spans;

@@ -21,7 +21,8 @@ from (
 group by grouping sets (
     (attribution, tenant, step, start, end_, name, queue), (attribution, tenant, step, start, end_, name, channel),
     (attribution, tenant, step, start, end_, name, queue, channel), (attribution, tenant, step, start, end_, name, agent),
-    (attribution, tenant, step, start, end_, name, team), (attribution, tenant, step, start, end_, name)
+    (attribution, tenant, step, start, end_, name, team), (attribution, tenant, step, start, end_, name),
+    (attribution, tenant, step, start, end_, name, queue, agent)
 );
 
 create table sums_within as
@@ -35,5 +36,6 @@ group by grouping sets (
     (attribution, tenant, c.step, c.start, c.end_, t.threshold_s, name, queue, channel),
     (attribution, tenant, c.step, c.start, c.end_, t.threshold_s, name, agent),
     (attribution, tenant, c.step, c.start, c.end_, t.threshold_s, name, team),
-    (attribution, tenant, c.step, c.start, c.end_, t.threshold_s, name)
+    (attribution, tenant, c.step, c.start, c.end_, t.threshold_s, name),
+    (attribution, tenant, c.step, c.start, c.end_, t.threshold_s, name, queue, agent)
 );

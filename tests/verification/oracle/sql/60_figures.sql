@@ -19,15 +19,36 @@ select attribution, tenant, step, start, end_, groups, queue, channel, agent, te
     coalesce(sum(value) filter (name = 'offers'), 0)::bigint as offers,
     coalesce(sum(value) filter (name = 'offers_declined'), 0)::bigint as offers_declined,
     coalesce(sum(value) filter (name = 'offers_expired'), 0)::bigint as offers_expired,
+    coalesce(sum(value) filter (name = 'started'), 0)::bigint as started,
+    coalesce(sum(value) filter (name = 'system_connected'), 0)::bigint as system_connected,
+    coalesce(sum(value) filter (name = 'ivr_entered'), 0)::bigint as ivr_entered,
+    coalesce(sum(value) filter (name = 'ivr_contained'), 0)::bigint as ivr_contained,
+    coalesce(sum(value) filter (name = 'answered_by_system'), 0)::bigint as answered_by_system,
+    coalesce(sum(value) filter (name = 'blocked_unqueued'), 0)::bigint as blocked_unqueued,
+    coalesce(sum(value) filter (name = 'trunk_seizures'), 0)::bigint as trunk_seizures,
+    coalesce(sum(value) filter (name = 'score_sum'), 0)::bigint as score_sum,
+    coalesce(sum(value) filter (name = 'score_max'), 0)::bigint as score_max,
+    coalesce(sum(value) filter (name = 'first_responses'), 0)::bigint as first_responses,
+    coalesce(sum(value) filter (name = 'next_responses'), 0)::bigint as next_responses,
+    coalesce(sum(value) filter (name = 'resolutions'), 0)::bigint as resolutions,
+    coalesce(sum(value) filter (name = 'complaints'), 0)::bigint as complaints,
+    coalesce(sum(value) filter (name = 'ewt_n'), 0)::bigint as ewt_n,
     coalesce(sum(value) filter (name = 'wait_answered'), 0)::bigint as wait_answered_ms,
     coalesce(sum(value) filter (name = 'wait_accepted'), 0)::bigint as wait_accepted_ms,
     coalesce(sum(value) filter (name = 'wait_abandoned'), 0)::bigint as wait_abandoned_ms,
     coalesce(sum(value) filter (name = 'talk'), 0)::bigint as talk_ms,
     coalesce(sum(value) filter (name = 'hold'), 0)::bigint as hold_ms,
     coalesce(sum(value) filter (name = 'wrap_up'), 0)::bigint as wrap_up_ms,
-    coalesce(sum(value) filter (name = 'busy'), 0)::bigint as busy_ms,
+    coalesce(sum(value) filter (name = 'trunk'), 0)::bigint as trunk_ms,
     coalesce(sum(value) filter (name = 'ready'), 0)::bigint as ready_ms,
-    coalesce(sum(value) filter (name = 'signed_in'), 0)::bigint as signed_in_ms
+    coalesce(sum(value) filter (name = 'signed_in'), 0)::bigint as signed_in_ms,
+    coalesce(sum(value) filter (name = 'first_response'), 0)::bigint as first_response_ms,
+    coalesce(sum(value) filter (name = 'next_response'), 0)::bigint as next_response_ms,
+    coalesce(sum(value) filter (name = 'resolution'), 0)::bigint as resolution_ms,
+    coalesce(sum(value) filter (name = 'ewt_p50'), 0)::bigint as ewt_p50_ms,
+    coalesce(sum(value) filter (name = 'ewt_p90'), 0)::bigint as ewt_p90_ms,
+    -- by agent and team from the ledger; of a queue or channel the union of work with its contacts
+    coalesce(sum(value) filter (name = case when groups & 12 = 12 then 'busy' else 'queue_busy' end), 0)::bigint as busy_ms
 from sums group by all;
 
 create table counted_within as
@@ -88,8 +109,22 @@ select *,
     ratio(talk_ms / 1000, answered) as att,
     ratio((talk_ms + hold_ms) / 1000, answered) as att_incl_hold,
     ratio(wrap_up_ms / 1000, answered) as acw,
-    ratio((talk_ms + hold_ms + wrap_up_ms) / 1000, handled) as aht,
-    ratio(transferred, answered) as transfer_rate,
+    ratio((talk_ms + hold_ms + wrap_up_ms) / 1000, answered) as aht,
+    ratio(trunk_ms / 1000, trunk_seizures) as atht,
+    ratio(transferred, handled) as transfer_rate,
+    ratio(complaints, handled) as complaint_rate,
+    ratio(score_sum, score_max) as csat,
+    ratio(abandoned, system_connected) as abandon_rate_connected,
+    ratio(blocked_unqueued, started) as blocked_rate,
+    ratio(answered_by_system, started) as self_service_rate,
+    ratio(ivr_contained, ivr_entered) as ivr_containment,
+    started as contacts_received,
+    ratio(handled * 3600000, signed_in_ms) as contacts_per_agent_hour,
+    ratio(first_response_ms / 1000, first_responses) as first_response,
+    ratio(next_response_ms / 1000, next_responses) as next_response,
+    ratio(resolution_ms / 1000, resolutions) as resolution_time,
+    ratio(ewt_p50_ms / 1000, ewt_n) as ewt_p50,
+    ratio(ewt_p90_ms / 1000, ewt_n) as ewt_p90,
     ratio(busy_ms, busy_ms + ready_ms) as occupancy,
     ratio(busy_ms, signed_in_ms) as utilization
 from one;
@@ -106,7 +141,8 @@ with waits as (
     group by grouping sets (
         (attribution, tenant, step, start, queue), (attribution, tenant, step, start, channel),
         (attribution, tenant, step, start, queue, channel), (attribution, tenant, step, start, agent),
-        (attribution, tenant, step, start, team), (attribution, tenant, step, start)
+        (attribution, tenant, step, start, team), (attribution, tenant, step, start),
+        (attribution, tenant, step, start, queue, agent)
     )
 )
 select * exclude (ordered), exact_quantile(ordered, 0.5) / 1000 as wait_p50, exact_quantile(ordered, 0.9) / 1000 as wait_p90,
