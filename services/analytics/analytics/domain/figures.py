@@ -59,7 +59,7 @@ def row(queue: str, span: tuple[int, int], cells: Sequence[Cell], asked: Asked, 
         figures=figures(found, asked.formulas),
         buckets=ended(tally),
         verdicts_final=verdicts,
-        final=verdicts and all(cell.final for cell in of_pools(cells)),
+        final=verdicts and not waiting and all(cell.final for cell in of_pools(cells)),
     )
 
 

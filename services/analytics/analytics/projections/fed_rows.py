@@ -15,13 +15,10 @@ from ..domain.board import Pool, Queue
 from ..domain.counters import Day, DayKey
 from ..domain.feedboard import ContactKey, FedContact, FedStream, FeedBoard
 from ..domain.levels import Cell, CellKey
-from .rows import Progress, StoredRows, decoded, encode
+from .rows import FEED, Progress, StoredRows, decoded, encode
 
 AT_ONCE = 64
 """So many rows are asked for at the same time."""
-
-FEED = "feed:"
-"""A fed queue's pool is this and the source: no pool's id has a colon."""
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from switchlog.store import ViewRow, ViewStore
 from ..app.ports import Where
 from ..domain.board import Pool, Queue
 from ..domain.counters import Counters, Day, DayKey
+from ..domain.feed import STREAMS
 from ..domain.floor import Agent
 from ..domain.ledger import Clerk
 from ..domain.levels import COHORT, DAY_MS, EVENT, Cell, CellKey
@@ -35,6 +36,8 @@ from ..domain.tickets import Ticket
 
 T = TypeVar("T")
 PAGE = 1000
+FEED = "feed:"
+"""A fed queue's pool is this and its source: no pool's id has a colon."""
 LEVELS = {COHORT: "levels", EVENT: "level_events"}
 
 encode = msgspec.msgpack.Encoder().encode
@@ -60,6 +63,7 @@ class StoredRows:
     state: str
     group: str
     topic: str = "routing.events.v1"
+    feed_topic: str = "external.events.v1"
 
     # --- the folds' side ---------------------------------------------------------------------------------------------
 
@@ -174,11 +178,15 @@ class StoredRows:
 
     async def pool_of(self, tenant: str, pool: str) -> Pool:
         """Its clock and zone; zero for one never heard of."""
+        if pool.startswith(FEED):
+            return await self._source(tenant, pool)
         found = await self.views.get(self.view("pools"), tenant, pool)
         return Pool(pool) if found is None else decoded(found, Pool)
 
     async def freshness_ms(self, tenant: str, pool: str, now: int) -> int:
         """Age of the newest fact of a pool, or of the moment when its partition was last read to the end."""
+        if pool.startswith(FEED):
+            return max(0, now - await self._fed_at())
         clock = (await self.pool_of(tenant, pool)).clock
         return max(0, now - max(clock, await self.caught_up_at(self.topic, tenant, pool)))
 
@@ -189,6 +197,17 @@ class StoredRows:
             return 0
         partition = (murmur2(f"{tenant}/pool-{pool}".encode()) & 0x7FFFFFFF) % len(rows)
         return next((row.version for row in rows if row.key == f"{topic}/{partition}"), 0)
+
+    async def _source(self, tenant: str, pool: str) -> Pool:
+        """A source stands where the last of all its streams stands."""
+        rows = [row async for row in self._span("pools", tenant, f"{pool}/", f"{pool}0")]
+        clocks = [decoded(row, Pool).clock for row in rows]
+        return Pool(pool, min(clocks) if len(clocks) == STREAMS else 0)
+
+    async def _fed_at(self) -> int:
+        """When all partitions of feeds had last been read to their ends."""
+        rows = [row async for row in self.scan("fresh", self.group) if row.key.startswith(f"{self.feed_topic}/")]
+        return min((row.version for row in rows), default=0)
 
     # --- shared ------------------------------------------------------------------------------------------------------
 
