@@ -30,7 +30,7 @@ from .adapters.defined import (
 )
 from .adapters.seen import attributes_of, number_of, read_agent, read_contact, skills_of, word_of
 from .domain import events as domain
-from .domain.definitions import Action
+from .domain.definitions import Action, SurgeAction
 from .domain.events import Event, Explanation
 
 SERVICE = "routing"
@@ -183,7 +183,7 @@ def _read_workflow(fact: pb.WorkflowDefined) -> Event:
 
 def _write_refused(fact: pb.CommandRefused, event: domain.CommandRefused) -> None:
     fact.command_id, fact.reason, fact.command = event.command_id, event.reason, event.command
-    fact.offer_id, fact.contact = event.offer_id, event.contact
+    fact.offer_id, fact.contact, fact.detail = event.offer_id, event.contact, event.detail
     if event.request is not None:
         asked = inbox_pb.PoolCommand()
         write_order(asked, event.request)
@@ -192,7 +192,8 @@ def _write_refused(fact: pb.CommandRefused, event: domain.CommandRefused) -> Non
 
 def _read_refused(fact: pb.CommandRefused) -> Event:
     asked = read_order(inbox_pb.PoolCommand.FromString(fact.request)) if fact.request else None
-    return domain.CommandRefused(fact.command_id, fact.reason, fact.command, fact.offer_id, fact.contact, asked)
+    known = fact.command_id, fact.reason, fact.command, fact.offer_id, fact.contact
+    return domain.CommandRefused(*known, asked, fact.detail)
 
 
 _ENUMS: dict[str, Callable[[str], Any]] = {
@@ -200,6 +201,7 @@ _ENUMS: dict[str, Callable[[str], Any]] = {
     "WithdrawReason": domain.Withdrawal,
     "TimerKind": domain.TimerKind,
     "OverflowAction": Action,
+    "SurgeAction": SurgeAction,
 }
 _SHAPED: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "required_skills": (requirements, skills_of),

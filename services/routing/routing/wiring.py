@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Set
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Set
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from fastapi import FastAPI
@@ -18,19 +18,29 @@ from switchlog.errors import NotNow, Poison
 from switchlog.kernel import Kernel, open_kernel
 from switchlog.rpc import Servicer
 from switchlog.runtime import Task
+from switchlog.store.settings import StoreSettings
 from switchlog.web import create_app
 
 from . import wire
 from .adapters import config_rows, inbox
 from .adapters.bus_watch import BusWatch, kafka_probe
 from .adapters.cel import Cel
+from .adapters.looking import looked_at
+from .adapters.processes import OwnProcess, environment
 from .adapters.reading import Reading
 from .api import offers as offers_api
 from .api import queues as queues_api
+from .api import rules as rules_api
+from .api import why as why_api
 from .app.boards import Boards
+from .app.catalogue import Catalogue
 from .app.handlers import Desk
+from .app.history import History
+from .app.history import Reading as Looked
+from .app.jobs import Jobs
 from .app.orders import Orders
 from .app.owner import Tools
+from .app.why import Why
 from .bus import consumers
 from .bus.inbox import Inbox
 from .config import SERVICE, Settings
@@ -40,6 +50,7 @@ from .projections.days import Days
 from .projections.offers import Offers
 from .projections.pools import Pools
 from .projections.queues import Queues
+from .projections.skills import SkillNames
 from .rpc.routing import routing_servicer
 
 TOPICS = {"pool": wire.TOPIC}
@@ -63,6 +74,8 @@ class Service:
     reading: Reading
     desk: Desk
     boards: Boards
+    why: Why
+    jobs: Jobs
 
 
 async def run(
@@ -85,7 +98,7 @@ async def run(
             app=_app(service, verifier) if api else None,
             servicers=_servicers(service) if api else (),
             tasks=tasks,
-            drain=[service.reading.close, kernel.drain],
+            drain=[service.jobs.close, service.reading.close, kernel.drain],
             stop=stop,
         )
 
@@ -100,25 +113,48 @@ def build(settings: Settings, kernel: Kernel) -> Service:
     reading = Reading(settings.kernel.kafka_bootstrap, consumers.GROUP_PROJECT, wire.TOPIC)
     desk = Desk(orders, offers, queues, reading)
     boards = Boards(store.events, days, wire.CODEC)
+    why = looking_back_at(store)
+    jobs = Jobs(store.views, clock, OwnProcess(environment(settings.kernel.store, settings.zone.key)))
+    pools = Pools(store.views)
     return Service(
-        settings, kernel, watch, answers, days, Pools(store.views), offers, queues, orders, reading, desk, boards
+        settings, kernel, watch, answers, days, pools, offers, queues, orders, reading, desk, boards, why, jobs
     )
 
 
-def refusal_of(row: Row) -> tuple[str, str]:
-    """The command that a stored ``CommandRefused`` answers, and why it was refused."""
+def looking_back_at(store: Looked, page: int = 500) -> Why:
+    """Explanations of what ``store`` holds; ``page`` rows are understood before anything else has its turn."""
+    views = store.views
+    history = History(store.events, Days(views), Pools(views), store.seen, wire.CODEC, Cel(), page)
+    return Why(history, Queues(views))
+
+
+@asynccontextmanager
+async def looking_back(settings: StoreSettings) -> AsyncIterator[Why]:
+    """The same for a command line, which has nothing else to do."""
+    async with looked_at(settings) as store:
+        yield looking_back_at(store, page=5000)
+
+
+def refusal_of(row: Row) -> tuple[str, str, str]:
+    """The command that a stored ``CommandRefused`` answers, why it was refused, and that in words."""
     event = wire.CODEC.read(wire.CODEC.parse(row.value))
     assert isinstance(event, CommandRefused)
-    return event.command_id, event.reason
+    return event.command_id, event.reason, event.detail
 
 
 def _app(service: Service, verifier: Verifier | None) -> FastAPI:
     kernel = service.kernel
+    catalogue = Catalogue(service.boards, service.pools)
     return create_app(
         SERVICE,
         routers=[
-            queues_api.routes(service.desk, service.boards, kernel.clock),
+            queues_api.queues(service.desk),
+            queues_api.pools(service.desk, service.boards, catalogue, kernel.clock),
+            rules_api.hours(service.desk, catalogue),
+            rules_api.workflows(service.desk, catalogue),
+            rules_api.skills(SkillNames(kernel.store.views), kernel.clock),
             offers_api.routes(service.desk),
+            why_api.routes(service.why, service.jobs, service.settings.zone),
         ],
         verifier=verifier or verifier_from(kernel.settings),
         settings=kernel.settings,
@@ -128,7 +164,7 @@ def _app(service: Service, verifier: Verifier | None) -> FastAPI:
 
 def _servicers(service: Service) -> list[Servicer]:
     kernel = service.kernel
-    return [routing_servicer(service.desk, service.boards, kernel.clock), kernel.event_log()]
+    return [routing_servicer(service.desk, service.boards, service.why, kernel.clock), kernel.event_log()]
 
 
 def _tasks(service: Service) -> dict[str, list[Task]]:

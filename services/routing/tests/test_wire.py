@@ -19,7 +19,8 @@ from contactcenter.contact.v1.types_pb2 import CHANNEL_VOICE
 from contactcenter.routing.v1.events_pb2 import RoutingEvent
 from routing import wire
 from routing.adapters import inbox
-from routing.adapters.queue_settings import QueueSettings, queue_from, settings_in
+from routing.adapters.definitions import queue_definition, queue_form_of
+from routing.adapters.forms import QueueIn
 from routing.domain import carry
 from routing.domain import observed as seen
 from routing.domain.commands import (
@@ -239,13 +240,25 @@ def test_capacity_by_slots_and_cost_is_seen() -> None:
     assert arrived.item.fact.capacity == seen.Capacity((("voice", 1),), (("voice", 100),), 100)  # type: ignore[union-attr]
 
 
+EN = QueueIn.model_validate(
+    {
+        "pool": "p1",
+        "name": "销售",
+        "open": False,
+        "offer_timeout_s": 7.5,
+        "credit_s": 90,
+        "required_skills": [{"skill": "en", "min_level": 2}],
+    }
+)
+
+
 @pytest.mark.parametrize(
     "order",
     [
         AcceptOffer("o1", "a1", "c" * 32),
         DeclineOffer("o1", "a1", "c" * 32, reason="busy"),
         ChoosePolicy("longest-idle@1", "c" * 32),
-        DefineQueue(queue_from("q1", QueueSettings(name="一号", required_skills=(("en", 2),))), "c" * 32),
+        DefineQueue(wire.queue_of(queue_definition("q1", EN)), "c" * 32),
     ],
 )
 def test_an_order_arrives_as_it_was_given(order: object) -> None:
@@ -261,8 +274,7 @@ def _fields(order: object) -> dict[str, object]:
 
 
 def test_a_queues_settings_come_back_as_they_were_written() -> None:
-    told = QueueSettings(name="销售", open=False, offer_timeout_s=7.5, credit_s=90, required_skills=(("en", 2),))
-    assert settings_in(queue_from("q1", told).definition) == told
+    assert queue_form_of(wire.queue_of(queue_definition("q1", EN)).definition, "p1") == EN
 
 
 def test_a_fact_too_large_to_be_observed_is_parked() -> None:

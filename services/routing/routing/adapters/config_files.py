@@ -11,13 +11,13 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from ..app.configuration import Configuration, Place
-from ..domain.commands import ChoosePolicy, DefineQueue, Order
+from ..domain.commands import ChoosePolicy, DefineHours, DefineQueue, DefineWorkflow, Order
 from ..domain.events import DEFAULT_POLICY
-from ..wire import queue_of
 from . import config_forms as forms
 from . import forms as basic
 from .config_checks import Known, wrong_names
-from .definitions import queue_definition, shown
+from .defined import hours_of, queue_of, workflow_of
+from .definitions import hours_definition, ordered, queue_definition, shown, workflow_definition
 from .forms import HoursIn, QueueIn
 from .yaml_marks import Document, Mistake, Mistakes, document
 
@@ -37,7 +37,7 @@ def config_in(text: str, known: Known | None = None) -> Configuration:
         raise Mistakes(found)
     queues = {id: _queue(file, id) for id in file.queues}
     hours = {id: _pools_of(file, id, entry, queues) for id, entry in file.hours.items()}
-    return Configuration(_orders(file, queues), dict(_parts(file, queues, hours)))
+    return Configuration(_orders(file, queues, hours), dict(_parts(file, queues, hours)))
 
 
 def _file(told: Document) -> forms.ConfigFile:
@@ -86,17 +86,29 @@ def _pool_names(file: forms.ConfigFile) -> list[str]:
 # -- what is made of it ------------------------------------------------------------------------------------------------
 
 
-def _orders(file: forms.ConfigFile, queues: Mapping[str, QueueIn]) -> dict[str, list[Order]]:
+def _orders(
+    file: forms.ConfigFile, queues: Mapping[str, QueueIn], hours: Mapping[str, Sequence[str]]
+) -> dict[str, list[Order]]:
     """By pool."""
-    return {pool: list(_orders_of(file, pool, queues)) for pool in _pool_names(file)}
+    return {pool: list(_orders_of(file, pool, queues, hours)) for pool in _pool_names(file)}
 
 
-def _orders_of(file: forms.ConfigFile, pool: str, queues: Mapping[str, QueueIn]) -> Iterator[Order]:
+def _orders_of(
+    file: forms.ConfigFile, pool: str, queues: Mapping[str, QueueIn], hours: Mapping[str, Sequence[str]]
+) -> Iterator[Order]:
+    for id, opening in file.hours.items():
+        if pool in hours[id]:
+            yield DefineHours(hours_of(hours_definition(id, opening)), f"config-hours-{id}")
+    for id, workflow in file.workflows.items():
+        if workflow.pool == pool:
+            yield DefineWorkflow(workflow_of(workflow_definition(id, workflow)), f"config-workflow-{id}")
     for id, form in queues.items():
         if form.pool == pool:
             yield DefineQueue(queue_of(queue_definition(id, form)), f"config-queue-{id}")
     if pool in file.pools:
-        yield ChoosePolicy(_policy(file, file.pools[pool])["policy"], f"config-policy-{pool}")
+        chosen = _policy(file, file.pools[pool])
+        parameters = tuple(sorted(chosen["parameters"].items()))
+        yield ChoosePolicy(chosen["policy"], f"config-policy-{pool}", parameters=parameters)
 
 
 def _parts(
@@ -119,10 +131,7 @@ def _parts(
         body = shown(door)
         yield Place(DOORS[body.pop("channel")], "entry-points", id), body
     for id, agent in file.agents.items():
-        body = shown(agent)
-        body["skills"].sort(key=lambda one: one["skill"])
-        body["capacity"].sort(key=lambda one: one["channel"])
-        yield Place("agent_state", "agents", id), body
+        yield Place("agent_state", "agents", id), ordered(shown(agent))
 
 
 def _hours_parts(

@@ -29,6 +29,7 @@ from .forms import (
 
 PolicyRef = Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,63}|[a-z0-9-]{1,50}@[0-9]{1,6})?$")]
 Origin = Annotated[str, Field(max_length=256, pattern=r"^https?://[A-Za-z0-9.\[\]:-]+$")]
+Attribute = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 Many = Field(max_length=1_000_000)
 
 
@@ -36,6 +37,13 @@ class PoolEntry(Body):
     """``policy`` is ``name@version`` or one of the section ``policies``."""
 
     policy: PolicyRef = ""
+    parameters: Parameters = {}
+
+
+class PoolPart(Body):
+    """As the owner takes it."""
+
+    policy: str
     parameters: Parameters = {}
 
 
@@ -113,6 +121,7 @@ class AgentSlots(Body):
     channel: Channel
     slots: Annotated[int, Field(ge=0, le=100)]
     cost: Annotated[int, Field(ge=0, le=10_000)] = 0
+    interruptible: bool = False
 
 
 class AgentEntry(Body):
@@ -129,6 +138,8 @@ class AgentEntry(Body):
     priority: Priority = 0
     queues: Annotated[list[Id], Field(max_length=200)] = []
     languages: Annotated[list[Annotated[str, Field(max_length=35)]], Field(max_length=50)] = []
+    ranks: Annotated[dict[Id, Priority], Field(max_length=200)] = {}
+    attributes: Annotated[dict[Attribute, Name], Field(max_length=50)] = {}
 
 
 class ConfigFile(Body):

@@ -39,6 +39,11 @@ def queue_form(definition: QueueDefinition, pool: str) -> QueueIn:
     return QueueIn.model_validate({**_values(definition, without="queue"), "pool": pool})
 
 
+def queue_form_of(definition: bytes, pool: str) -> QueueIn:
+    """As ``queue_form``, of the bytes that facts and rows carry."""
+    return queue_form(QueueDefinition.FromString(definition), pool)
+
+
 def workflow_definition(id: str, form: WorkflowIn) -> WorkflowDefinition:
     return _filled(WorkflowDefinition(workflow=id), form.model_dump(exclude={"pool"}))
 
@@ -75,6 +80,14 @@ def parameters_of(given: Mapping[str, str]) -> list[PolicyParameter]:
 def shown(form: BaseModel) -> dict[str, Any]:
     """A form as JSON."""
     return form.model_dump(mode="json", by_alias=True)
+
+
+def ordered(body: dict[str, Any]) -> dict[str, Any]:
+    """Lists whose order says nothing, in one order."""
+    for name, key in (("skills", "skill"), ("capacity", "channel")):
+        if name in body:
+            body[name] = sorted(body[name], key=lambda one: one[key])
+    return body
 
 
 def _ends(spans: Iterable[str]) -> Iterable[tuple[str, str]]:

@@ -165,6 +165,7 @@ class QueueIn(Body):
     hours: MaybeId = ""
     channels: Annotated[list[Channel], Field(max_length=32)] = []
     surge: SurgeIn | None = None
+    announce_wait: bool = False
 
     @field_validator("thresholds_s")
     @classmethod

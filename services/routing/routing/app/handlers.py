@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from switchlog.envelope import Cause, StreamId
 from switchlog.errors import NotFound, NotNow, Rejected
-from switchlog.ids import checked_id
+from switchlog.ids import checked_id, derived
 
-from ..domain.commands import AcceptOffer, ChoosePolicy, DeclineOffer, DefineQueue
-from ..domain.events import Queue
+from ..domain.commands import AcceptOffer, ChoosePolicy, DeclineOffer, DefineHours, DefineQueue, DefineWorkflow
+from ..domain.definitions import Hours, Queue, Workflow
 from .orders import Answered, Orders
 from .ports import OfferRow, Offers, QueueRow, Queues, Reading
 
@@ -41,8 +42,25 @@ class Desk:
         order = DefineQueue(queue, cause.command_id)
         return await self.orders.give(pool_stream(tenant, pool), order, cause)
 
-    async def choose_policy(self, tenant: str, pool: str, policy: str, cause: Cause) -> Answered:
-        return await self.orders.give(pool_stream(tenant, pool), ChoosePolicy(policy, cause.command_id), cause)
+    async def define_hours(
+        self, tenant: str, pools: Sequence[str], hours: Hours, cause: Cause, *, removed: bool = False
+    ) -> Answered:
+        """Opening hours in each of ``pools``; the answer is the last one's."""
+        for pool in pools:
+            # answers are found by command: each pool's order has its own
+            own = replace(cause, command_id=derived(cause.command_id, pool))
+            order = DefineHours(hours, own.command_id, removed=removed)
+            done = await self.orders.give(pool_stream(tenant, pool), order, own)
+        return done
+
+    async def define_workflow(
+        self, tenant: str, pool: str, workflow: Workflow, cause: Cause, *, removed: bool = False
+    ) -> Answered:
+        order = DefineWorkflow(workflow, cause.command_id, removed=removed)
+        return await self.orders.give(pool_stream(tenant, pool), order, cause)
+
+    async def choose_policy(self, tenant: str, pool: str, order: ChoosePolicy, cause: Cause) -> Answered:
+        return await self.orders.give(pool_stream(tenant, pool), order, cause)
 
     async def accept(self, tenant: str, offer_id: str, agent: str, cause: Cause) -> Answered:
         offer = await self.offer(tenant, offer_id)

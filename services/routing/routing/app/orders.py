@@ -17,7 +17,7 @@ from .ports import Answer, Answers
 BUS_WITHIN_S = 0.8
 ANSWER_WITHIN_S = 5.0
 LOOK_EVERY_S = 0.1
-INVALID = frozenset({"UNKNOWN_POLICY"})
+INVALID = frozenset({"UNKNOWN_POLICY", "UNKNOWN_QUEUE", "UNKNOWN_HOURS", "UNKNOWN_WORKFLOW", "BAD_EXPRESSION"})
 
 Send = Callable[[str, Sequence[Record]], Awaitable[None]]
 Write = Callable[[StreamId, Order, Cause, int], Record]
@@ -99,5 +99,5 @@ def _outcome(pool: StreamId, answer: Answer, cause: Cause, *, repeated: bool = F
     if answer.digest and answer.digest != cause.digest:
         raise Rejected("IDEMPOTENCY_KEY_REUSED", "the same key was used with another body", invalid=True)
     if answer.reason:
-        raise Rejected(answer.reason, invalid=answer.reason in INVALID)
+        raise Rejected(answer.reason, answer.detail, invalid=answer.reason in INVALID)
     return Answered(StreamId(pool.tenant, answer.stream), answer.version, repeated)

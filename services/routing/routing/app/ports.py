@@ -49,12 +49,13 @@ class Told(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of an order: ``reason`` is empty unless refused; ``digest`` is of the request."""
+    """What became of an order: ``reason`` (``detail``: in words) is empty unless refused; ``digest``: the request's."""
 
     stream: str
     version: int
     reason: str = ""
     digest: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,12 @@ class Queues(Protocol):
     async def get(self, tenant: str, queue: str) -> QueueRow | None: ...
 
     async def all(self, tenant: str, after: str = "", limit: int = 100) -> list[QueueRow]: ...
+
+
+class Pools(Protocol):
+    async def all(self) -> list[StreamId]:
+        """Every tenant's."""
+        ...
 
 
 class Offers(Protocol):

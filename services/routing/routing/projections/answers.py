@@ -16,16 +16,22 @@ from ..app.ports import Answer
 
 VIEW = "answers"
 DAY_MS = 24 * 3600 * 1000
-ANSWERING = frozenset({"OfferAccepted", "OfferDeclined", "QueueDefined", "PolicyChosen", "CommandRefused"})
+ANSWERING = frozenset(
+    {
+        *("OfferAccepted", "OfferDeclined", "CommandRefused"),
+        *("QueueDefined", "PolicyChosen", "HoursDefined", "WorkflowDefined"),
+        *("ContactOverflowed", "ContactPulled", "PriorityRaised"),
+    }
+)
 
 
 @dataclass(frozen=True)
 class Answers:
-    """``refusal_of`` reads (command id, reason) in a stored ``CommandRefused``."""
+    """``refusal_of`` reads (command id, reason, what is wrong in words) in a stored ``CommandRefused``."""
 
     views: ViewStore
     clock: Clock
-    refusal_of: Callable[[Row], tuple[str, str]]
+    refusal_of: Callable[[Row], tuple[str, str, str]]
 
     async def fold(self, stream: StreamId, rows: Sequence[Row]) -> None:
         """Put the answers among ``rows``; repeating it changes nothing."""
@@ -43,8 +49,8 @@ class Answers:
         kind = row.type.rpartition(".")[2]
         if kind not in ANSWERING:
             return None
-        id, reason = self.refusal_of(row) if kind == "CommandRefused" else (row.command_id, "")
-        return id, Answer(stream.name, row.version, reason, row.request_sha256)
+        id, reason, detail = self.refusal_of(row) if kind == "CommandRefused" else (row.command_id, "", "")
+        return id, Answer(stream.name, row.version, reason, row.request_sha256, detail)
 
     async def get(self, tenant: str, command_id: str) -> Answer | None:
         """The answer, if given today or yesterday (UTC)."""

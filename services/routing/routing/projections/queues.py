@@ -9,6 +9,7 @@ import msgspec
 from switchlog.envelope import StreamId
 from switchlog.store import ViewStore
 
+from ..adapters.defined import definition_of
 from ..app.ports import QueueRow
 from ..domain.events import QueueDefined
 
@@ -20,8 +21,12 @@ class Queues:
     views: ViewStore
 
     async def fold(self, pool: StreamId, version: int, event: QueueDefined) -> None:
-        row = QueueRow(event.queue.id, pool.name.removeprefix("pool-"), version, event.queue.definition)
-        await self.views.put(VIEW, pool.tenant, row.queue, msgspec.json.encode(row), version)
+        whole = definition_of(event.queue).SerializeToString(deterministic=True)
+        row = QueueRow(event.queue.id, pool.name.removeprefix("pool-"), version, whole)
+        if event.removed:
+            await self.views.delete(VIEW, pool.tenant, row.queue, version)
+        else:
+            await self.views.put(VIEW, pool.tenant, row.queue, msgspec.json.encode(row), version)
 
     async def get(self, tenant: str, queue: str) -> QueueRow | None:
         row = await self.views.get(VIEW, tenant, queue)

@@ -4,41 +4,46 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
 from contactcenter.bus.v1.command_pb2 import CommandAnswer, CommandContext
 from contactcenter.routing.v1 import service_pb2 as api
-from contactcenter.routing.v1.config_pb2 import QueueDefinition
+from contactcenter.routing.v1.config_pb2 import HoursDefinition, QueueDefinition
 from contactcenter.routing.v1.service_pb2_grpc import RoutingServiceServicer, add_RoutingServiceServicer_to_server
 from switchlog.auth.principal import Principal
 from switchlog.clock import Clock
 from switchlog.envelope import Cause
+from switchlog.errors import Rejected
 from switchlog.ids import checked_id, command_id, new_id
 from switchlog.rpc import Servicer, caller
 from switchlog.telemetry import current_traceparent
 
+from ..adapters.defined import hours_of, nonsense, pairs, queue_of, workflow_of
 from ..app import shown
 from ..app.boards import Boards
 from ..app.handlers import Desk, pool_stream
 from ..app.orders import Answered
 from ..app.ports import OfferRow, QueueRow
-from ..wire import queue_of
+from ..app.why import Why
+from ..domain.commands import ChoosePolicy
+from .why import explain
 
 SERVES = ("agent", "supervisor")
 READS = ("agent", "supervisor", "admin", "analyst", "service")
 PAGE = 100
 
 
-def routing_servicer(desk: Desk, boards: Boards, clock: Clock) -> Servicer:
-    return add_RoutingServiceServicer_to_server, Routing(desk, boards, clock)  # type: ignore[abstract]  # the rest answers UNIMPLEMENTED
+def routing_servicer(desk: Desk, boards: Boards, why: Why, clock: Clock) -> Servicer:
+    return add_RoutingServiceServicer_to_server, Routing(desk, boards, why, clock)  # type: ignore[abstract]  # the rest answers UNIMPLEMENTED
 
 
 @dataclass(frozen=True)
 class Routing(RoutingServiceServicer):
     desk: Desk
     boards: Boards
+    why: Why
     clock: Clock
 
     async def AcceptOffer(self, request: api.AcceptOfferRequest, context: Any) -> api.AcceptOfferResponse:
@@ -54,12 +59,35 @@ class Routing(RoutingServiceServicer):
 
     async def DefineQueue(self, request: api.DefineQueueRequest, context: Any) -> api.DefineQueueResponse:
         who, cause = _asked(request, "DefineQueue", ("admin",))
-        done = await self.desk.define_queue(who.tenant, request.pool, queue_of(request.definition), cause)
+        queue = queue_of(_sound(request.definition))
+        done = await self.desk.define_queue(who.tenant, request.pool, queue, cause)
         return api.DefineQueueResponse(answer=_answer(done), command_id=cause.command_id)
 
+    async def DefineHours(self, request: api.DefineHoursRequest, context: Any) -> api.DefineHoursResponse:
+        who, cause = _asked(request, "DefineHours", ("admin",))
+        hours = hours_of(_sound(request.definition))
+        checked_id(hours.id, "hours")
+        done = await self.desk.define_hours(who.tenant, [request.pool], hours, cause, removed=request.removed)
+        return api.DefineHoursResponse(answer=_answer(done), command_id=cause.command_id)
+
+    async def DefineWorkflow(self, request: api.DefineWorkflowRequest, context: Any) -> api.DefineWorkflowResponse:
+        who, cause = _asked(request, "DefineWorkflow", ("admin",))
+        workflow = workflow_of(request.definition)
+        checked_id(workflow.id, "workflow")
+        done = await self.desk.define_workflow(who.tenant, request.pool, workflow, cause, removed=request.removed)
+        return api.DefineWorkflowResponse(answer=_answer(done), command_id=cause.command_id)
+
     async def ChoosePolicy(self, request: api.ChoosePolicyRequest, context: Any) -> api.ChoosePolicyResponse:
-        who, cause = _asked(request, "ChoosePolicy", ("admin",))
-        done = await self.desk.choose_policy(who.tenant, request.pool, request.policy, cause)
+        who, cause = _asked(request, "ChoosePolicy", ("admin", "supervisor"))
+        order = ChoosePolicy(
+            request.policy,
+            cause.command_id,
+            queue=request.queue,
+            parameters=pairs(request.parameters),
+            reason=request.reason,
+            teams=None if who.has("admin") else tuple(sorted(who.teams)),
+        )
+        done = await self.desk.choose_policy(who.tenant, request.pool, order, cause)
         return api.ChoosePolicyResponse(answer=_answer(done), command_id=cause.command_id)
 
     async def GetOffer(self, request: api.GetOfferRequest, context: Any) -> api.GetOfferResponse:
@@ -78,6 +106,10 @@ class Routing(RoutingServiceServicer):
         shown_rows = [await self._queue(who.tenant, row) for row in rows if request.pool in ("", row.pool)]
         return api.ListQueuesResponse(queues=shown_rows, next=rows[-1].queue if len(rows) == size else "")
 
+    async def ExplainContact(self, request: api.ExplainContactRequest, context: Any) -> api.ExplainContactResponse:
+        who = caller(request.tenant_id, *READS)
+        return await explain(self.why, checked_id(request.contact, "contact"), request.lang, who)
+
     async def _queue(self, tenant: str, row: QueueRow) -> api.QueueView:
         opened, now = await self.boards.now(pool_stream(tenant, row.pool)), self.clock.now()
         counts = shown.queue_counts(opened, row.queue, now)
@@ -85,6 +117,15 @@ class Routing(RoutingServiceServicer):
         view = api.QueueView(queue=row.queue, pool=row.pool, version=opened.head, definition=definition, **counts)
         view.at.FromMilliseconds(now)
         return view
+
+
+D = TypeVar("D", QueueDefinition, HoursDefinition)
+
+
+def _sound(definition: D) -> D:
+    if wrong := nonsense(definition):
+        raise Rejected("BAD_DEFINITION", wrong, invalid=True)
+    return definition
 
 
 def _asked(request: Any, method: str, roles: tuple[str, ...]) -> tuple[Principal, Cause]:
