@@ -7,6 +7,7 @@ from typing import assert_never
 
 from routing.domain import carry
 from routing.domain import observed as seen
+from routing.domain.announcing import told
 from routing.domain.commands import (
     AcceptOffer,
     ChoosePolicy,
@@ -19,6 +20,7 @@ from routing.domain.commands import (
     StartDay,
     TakePool,
 )
+from routing.domain.crowding import surge_elapsed
 from routing.domain.defining import define
 from routing.domain.definitions import Queue, Trigger
 from routing.domain.events import (
@@ -45,7 +47,7 @@ from routing.domain.matching import Turn, accept, bring_together, terms
 from routing.domain.members import Agent, Contact, leg_key, merged
 from routing.domain.state import Board
 from routing.domain.supervise import supervise
-from routing.domain.waiting import condition_met, enter, step_elapsed
+from routing.domain.waiting import condition_met, enter, step_elapsed, unanswered
 
 MAY_STOP_SERVING = (
     seen.AgentCheckedOut
@@ -131,6 +133,8 @@ def _elapsed(turn: Turn, timer: TimerElapsed) -> None:
             turn.happen(timer)
     elif timer.kind is TimerKind.HOURS:
         _hours(turn, timer)
+    elif timer.kind is TimerKind.SURGE:
+        surge_elapsed(turn, timer)
     elif timer.contact:
         step_elapsed(turn, timer)
     elif contact := turn.board.offered(timer.offer_id):
@@ -138,10 +142,9 @@ def _elapsed(turn: Turn, timer: TimerElapsed) -> None:
         ring = contact.rings[timer.offer_id]
         agent = ring.agent
         turn.happen(timer, OfferExpired(*terms(contact, ring), not_ready=not_ready))
-        if not_ready:
-            bring_together(turn, contacts=[*_withdraw(turn, turn.board.agents[agent]), contact.id])
-        else:
-            bring_together(turn, contacts=[contact.id], agents=[agent])
+        again = [*(_withdraw(turn, turn.board.agents[agent]) if not_ready else []), contact.id]
+        unanswered(turn, contact)
+        bring_together(turn, contacts=again, agents=[] if not_ready else [agent])
 
 
 def _hours(turn: Turn, timer: TimerElapsed) -> None:
@@ -182,7 +185,7 @@ def _queued(turn: Turn, fact: seen.ContactQueued, contact: Contact | None) -> No
     if contact:
         dequeue(turn, contact, Outcome.FLOWED_OUT, fact.queued_at, to_queue=fact.queue, moved=True)
     if fact.pool == turn.board.pool:
-        turn.happen(_waiting(turn.board, fact))
+        turn.happen(told(turn.board, _waiting(turn.board, fact)))
         enter(turn, turn.board.contacts[fact.contact])
 
 

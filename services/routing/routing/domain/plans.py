@@ -64,7 +64,7 @@ NO_PLAN = Plan()
 
 def plan_of(queue: Queue, workflow: Workflow | None, queue_of: Callable[[str], Queue], preferred_ms: int = 0) -> Plan:
     """The plan of a contact that is queued now; ``preferred_ms``: its preferred agent is waited for so long."""
-    aims = tuple(_aims(workflow, queue_of)) if workflow else ()
+    aims = tuple(_aims(workflow, queue, queue_of)) if workflow else ()
     steps = sorted([*_steps(queue, preferred_ms), *_target_steps(aims)], key=lambda step: step.order)
     conditions = tuple(rule for rule in queue.overflows if rule.trigger in (Trigger.CLOSED, Trigger.NOBODY_SIGNED_IN))
     plan = Plan(tuple(steps), aims, conditions)
@@ -92,11 +92,12 @@ def _steps(queue: Queue, preferred_ms: int) -> Iterator[Step]:
         yield Step(queue.max_wait_ms, StepKind.MAX_WAIT)
 
 
-def _aims(workflow: Workflow, queue_of: Callable[[str], Queue]) -> Iterator[Aim]:
+def _aims(workflow: Workflow, own: Queue, queue_of: Callable[[str], Queue]) -> Iterator[Aim]:
+    """A target that names no queue looks at the agents of the contact's own."""
     for target in workflow.targets:
-        queue = queue_of(target.queue)
+        queue = queue_of(target.queue) if target.queue else own
         expression = _both(queue.targeting, target.expression)
-        yield Aim(replace(target, expression=expression), queue.required_skills)
+        yield Aim(replace(target, queue=queue.id, expression=expression), queue.required_skills)
 
 
 def _target_steps(aims: tuple[Aim, ...]) -> Iterator[Step]:

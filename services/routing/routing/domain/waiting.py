@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import assert_never
 
+from routing.domain.crowding import diversion
 from routing.domain.definitions import OverflowRule, Queue, Relaxation, Trigger
 from routing.domain.events import SkillsRelaxed, TargetReached, TimerElapsed, TimerKind
 from routing.domain.expressions import Value, about_contact
@@ -29,6 +30,8 @@ def enter(turn: Turn, contact: Contact) -> None:
         end(turn, contact, CLOSED, Trigger.CLOSED, "closed")
     elif _full(turn.board, queue):
         end(turn, contact, MAX_LENGTH, Trigger.LENGTH, f"waiting={_others(turn.board, queue.id)}")
+    elif (rule := diversion(turn.board, queue.id)) and may_go(contact, rule) and not available(turn.board, contact):
+        overflow(turn, contact, rule, f"waiting={_others(turn.board, queue.id)}")
     elif contact.plan.aims:
         _reach(turn, contact, 1)
     else:
@@ -175,6 +178,12 @@ def _reach(turn: Turn, contact: Contact, number: int) -> None:
         if contact.phase is not Phase.WAITING or not _skipped(turn.board, contact):
             return
         number += 1
+
+
+def unanswered(turn: Turn, contact: Contact) -> None:
+    """Nobody answered in time: the next target is looked at, and left at its own time, as TaskRouter documents it."""
+    if contact.phase is Phase.WAITING and 0 < contact.target < len(contact.plan.aims):
+        _reach(turn, contact, contact.target + 1)
 
 
 def _reached(turn: Turn, contact: Contact, number: int) -> TargetReached:
