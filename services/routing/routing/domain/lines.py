@@ -7,7 +7,7 @@ however many queues there are; a change of it only marks them, and a line that i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -15,11 +15,15 @@ from routing.domain.expressions import Expressions, holds_of
 from routing.domain.members import Agent, Contact, Demand, refusal
 from routing.domain.observed import Attributes
 from routing.domain.policies import Policy
-from routing.domain.ranked import Ranked
+from routing.domain.ranked import Key, Ranked
 from routing.domain.settings import Setting, policy_of
 
 MEMBERS_KEPT = 1_000_000
+CHANGED_KEPT = 4
 NOT_LOOKED_AT = "NOT_LOOKED_AT"
+
+Head = tuple[Key, str, str]
+"""(key, id, share) of a contact that is first."""
 
 Place = tuple[str, str]
 """Where a line looks for its agents, such as ("skill", "billing"): an agent's places lead to all it may serve."""
@@ -48,6 +52,15 @@ class Line:
     free: Ranked = field(default_factory=Ranked)
     refused: Counter[str] = field(default_factory=Counter)
     stale: dict[str, None] = field(default_factory=dict)
+    channel: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.channel = self.demand.channel
+
+    def ahead(self, contact: Contact) -> int:
+        """How many of those who wait come before ``contact``."""
+        key = self.policy.order(contact)
+        return sum(waiting.before(contact.id, key) for waiting in self.waiting.values())
 
 
 class Lines:
@@ -63,6 +76,8 @@ class Lines:
         self._serves: dict[str, list[Line]] = {}
         self._reasons: dict[str, dict[str, str]] = {}
         self._waits: dict[str, tuple[str, list[Line]]] = {}
+        self._changed: dict[str, None] = {}
+        self._settled: dict[str, dict[str, str]] = {}
         self._holds: dict[str, dict[tuple[str, Attributes], bool]] = {}
         self._members = 0
         for agent in agents.values():
@@ -92,11 +107,16 @@ class Lines:
 
     # agents
 
-    def served_by(self, agent: Agent) -> Iterator[Line]:
-        """The lines with contacts that ``agent`` is free for."""
-        for line in self._serves.get(agent.id, ()):
-            if line.waiting and not self._reason(agent, line.demand.channel):
-                yield line
+    def heads(self, agent: Agent) -> list[Head]:
+        """The first contact of each line and share that ``agent`` is free for and has not let go."""
+        free = [channel for channel, _ in agent.capacity.slots if not self._reason(agent, channel)]
+        return [
+            (*first, share)
+            for line in (self._serves.get(agent.id, ()) if free else ())
+            if line.waiting and line.channel in free
+            for share, waiting in line.waiting.items()
+            if (first := waiting.first(agent.declined))
+        ]
 
     def requalify(self, agent: Agent) -> None:
         """After a change of what it may serve."""
@@ -111,12 +131,14 @@ class Lines:
     def update(self, agent: Agent) -> None:
         """After any other change of ``agent``."""
         self._reasons.pop(agent.id, None)
-        for line in self._serves.get(agent.id, ()):
-            line.stale[agent.id] = None
+        if agent.id not in self._changed:
+            if len(self._changed) >= CHANGED_KEPT:
+                self._settle()
+            self._changed[agent.id] = None
 
     def forget(self, agent: Agent) -> None:
-        self._reasons.pop(agent.id, None)
-        self._holds.pop(agent.id, None)
+        for known in (self._reasons, self._holds, self._changed, self._settled):
+            known.pop(agent.id, None)
         for place in self._places.pop(agent.id, ()):
             del self._found_at[place][agent.id]
         for line in self._serves.pop(agent.id, ()):
@@ -162,10 +184,24 @@ class Lines:
             known[asked] = holds_of(self._expressions, demand.expression, agent, demand.given)
         return known[asked]
 
+    def _settle(self) -> None:
+        """Mark those who changed in their lines, but for those who are no more available than they were: most agents
+        who become free are given the next contact in the same moment, and nobody need look at them again."""
+        for id in self._changed:
+            agent = self._agents[id]
+            refused = {channel: self._reason(agent, channel) for channel in ("", *dict(agent.capacity.slots))}
+            if refused != self._settled.get(id) or not all(refused.values()):
+                self._settled[id] = refused
+                for line in self._serves[id]:
+                    line.stale[id] = None
+        self._changed.clear()
+
     def _look_again(self, line: Line) -> None:
+        changing = [id for id in self._changed if id in line.members]
+        line.stale.update(dict.fromkeys(changing))
         for id in line.stale:
             agent, before = self._agents[id], line.members[id]
-            reason = self._reason(agent, line.demand.channel)
+            reason = self._reason(agent, line.channel)
             if reason != before:
                 line.members[id] = reason
                 line.refused[before] -= 1
@@ -174,13 +210,16 @@ class Lines:
                 line.free.put(id, line.policy.rank(agent, line.demand))
             elif not before:
                 line.free.drop(id)
-        line.stale.clear()
+        line.stale = dict.fromkeys(changing)
 
     def _reason(self, agent: Agent, channel: str) -> str:
-        reasons = self._reasons.setdefault(agent.id, {})
-        if channel not in reasons:
-            reasons[channel] = refusal(agent, channel)
-        return reasons[channel]
+        reasons = self._reasons.get(agent.id)
+        if reasons is None:
+            reasons = self._reasons[agent.id] = {}
+        reason = reasons.get(channel)
+        if reason is None:
+            reason = reasons[channel] = refusal(agent, channel)
+        return reason
 
     def _close_idle_lines(self) -> None:
         """What nobody waits in is built anew when somebody does."""

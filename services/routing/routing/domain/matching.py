@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import merge
+from itertools import chain
 
 from routing.domain.events import (
     ContactAssigned,
@@ -17,16 +18,13 @@ from routing.domain.events import (
     Withdrawal,
 )
 from routing.domain.evolve import evolve
-from routing.domain.lines import Line
+from routing.domain.lines import Head, Line
 from routing.domain.members import Agent, Contact, Phase, Ring
 from routing.domain.ranked import Key
 from routing.domain.state import Board
 
 # Offers are ours alone, so their ids need only be the same whenever the same offer is decided again.
 OFFERS = uuid.UUID("3d0f6f0a-94a2-5c55-9d1c-7f5b8f6f2c11")
-
-Head = tuple[Key, str, str]
-"""(key, id, share) of the contact that is first in one share of one line."""
 
 
 @dataclass(slots=True)
@@ -73,20 +71,11 @@ def agent_for(board: Board, contact: Contact) -> Agent | None:
 
 def contact_for(board: Board, agent: Agent) -> Contact | None:
     """The contact that comes first for ``agent`` among the heads of all lines it is free for."""
-    heads = [head for line in board.lines.served_by(agent) for head in _heads(board, line, agent)]
+    heads = board.lines.heads(agent)
     if not heads:
         return None
     first = min(heads, key=lambda head: _by_share(board, head)) if board.weighted else min(heads)
     return board.contacts[first[1]]
-
-
-def _heads(board: Board, line: Line, agent: Agent) -> Iterator[Head]:
-    """The first contact of each share that ``agent`` has not let go."""
-    for share, waiting in line.waiting.items():
-        for id in waiting:
-            if agent.id not in board.contacts[id].declined_by:
-                yield waiting.key(id), id, share
-                break
 
 
 def _by_share(board: Board, head: Head) -> tuple[int, int, Head]:
@@ -106,7 +95,8 @@ def _in_order(lines: Sequence[Line], contact: Contact) -> Iterator[str]:
     if preferred and preferred not in passed and any(preferred in line.free for line in lines):
         passed = {*passed, preferred}
         yield preferred
-    for _, id in merge(*(line.free.entries() for line in lines)):
+    free = [line.free.entries() for line in lines if line.free]
+    for _, id in merge(*free) if len(free) > 1 else chain(*free):
         if id not in passed:
             yield id
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 Key = tuple[int, ...]
 
@@ -33,11 +33,22 @@ class Ranked:
     def key(self, id: str) -> Key:
         return self._keys[id]
 
+    def before(self, id: str, key: Key) -> int:
+        """How many come before ``id`` if its key is ``key``."""
+        return bisect_left(self._entries, (key, id))
+
     def __contains__(self, id: str) -> bool:
         return id in self._keys
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def first(self, without: Container[str]) -> tuple[Key, str] | None:
+        """The first entry whose id is not among those."""
+        for entry in self._entries:
+            if entry[1] not in without:
+                return entry
+        return None
 
     def entries(self) -> list[tuple[Key, str]]:
         """(key, id) pairs in order, to be read only."""
