@@ -20,8 +20,9 @@ class Settings:
     """``replica`` names this process among its equals and stays the same over restarts (static membership).
 
     ``state`` names the stored rows: a rebuild goes under a new name beside the old one. ``time_zone`` is a tenant's
-    whose pools have not said theirs. ``topic`` is where routing facts are read: theirs, or a private one that they were
-    replayed into. Feeds are read at ``feed_bytes_per_s`` a tenant; ``feed_attributes`` are declared as not personal.
+    whose pools have not said theirs. ``topic`` is where pools' facts are read: theirs, or a private one that they were
+    replayed into; so the other topics, not read when empty. Feeds are read at ``feed_bytes_per_s`` a tenant;
+    ``feed_attributes`` are declared as not personal.
     """
 
     kernel: KernelSettings
@@ -29,6 +30,9 @@ class Settings:
     state: str = "s2"
     time_zone: str = "Asia/Shanghai"
     topic: str = "routing.events.v1"
+    contact_topic: str = "contact.events.v1"
+    agent_topic: str = "agent.events.v1"
+    ticket_topic: str = "ticket.events.v1"
     feed_topic: str = "external.events.v1"
     feed_bytes_per_s: int = BYTES_PER_S
     feed_attributes: frozenset[str] = frozenset()
@@ -43,16 +47,30 @@ def settings(env: Mapping[str, str]) -> Settings:
     state = env.get("ANALYTICS_STATE") or "s2"
     if not _STATE.match(state):
         raise ConfigError(f"ANALYTICS_STATE must be a short lower-case name, not {state!r}")
+    pools, contacts, agents, tickets = _topics(env)
     return Settings(
         kernel_settings(env, SERVICE, PORTS[SERVICE]),
         env.get("ANALYTICS_REPLICA") or socket.gethostname(),
         state,
         _zone(env.get("ANALYTICS_TIME_ZONE") or "Asia/Shanghai"),
-        env.get("ANALYTICS_TOPIC") or "routing.events.v1",
+        pools,
+        contacts,
+        agents,
+        tickets,
         feed_topic=env.get("ANALYTICS_FEED_TOPIC", "external.events.v1"),
         feed_bytes_per_s=_bytes(env.get("ANALYTICS_FEED_BYTES_PER_S") or str(BYTES_PER_S)),
         feed_attributes=frozenset((env.get("ANALYTICS_FEED_ATTRIBUTES") or "").replace(",", " ").split()),
     )
+
+
+def _topics(env: Mapping[str, str]) -> tuple[str, str, str, str]:
+    """Of pools, contacts, agents, tickets; who reads replayed pools reads nothing else but what is named too."""
+    private = env.get("ANALYTICS_TOPIC")
+
+    def of(what: str) -> str:
+        return env.get(f"ANALYTICS_{what.upper()}_TOPIC") or ("" if private else f"{what}.events.v1")
+
+    return private or "routing.events.v1", of("contact"), of("agent"), of("ticket")
 
 
 def _bytes(text: str) -> int:

@@ -10,6 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from contactcenter.agent.v1 import events_pb2 as agent_pb
 from contactcenter.analytics.v1 import rows_pb2 as rows
 from contactcenter.bus.v1.envelope_pb2 import EventMeta
+from contactcenter.contact.v1 import events_pb2 as contact_pb
 from contactcenter.contact.v1 import types_pb2 as types
 from contactcenter.routing.v1 import events_pb2 as routing_pb
 from switchlog.envelope import timestamp
@@ -34,6 +35,10 @@ CHANNELS = _words(types.Channel, "CHANNEL_")
 CHANNEL_NUMBERS = {word: number for number, word in CHANNELS.items()}
 OUTCOMES = _words(routing_pb.DequeueOutcome, "DEQUEUE_OUTCOME_")
 STATES = _words(agent_pb.AgentState, "AGENT_STATE_")
+STATE_NUMBERS = {word: number for number, word in STATES.items()}
+MODES = _words(agent_pb.AgentMode, "AGENT_MODE_")
+MODE_NUMBERS = {word: number for number, word in MODES.items()}
+END_REASONS = _words(contact_pb.EndReason, "END_REASON_")
 STEPS = _words(rows.Step, "STEP_")
 STEP_NUMBERS = {word: number for number, word in STEPS.items()}
 ATTRIBUTIONS = _words(rows.Attribution, "ATTRIBUTION_")

@@ -18,7 +18,7 @@ from switchlog.runtime import Task
 from switchlog.web import create_app
 
 from . import wire
-from .adapters import fed_events, fed_facts, routing_facts
+from .adapters import agent_facts, contact_facts, fed_events, fed_facts, routing_facts, ticket_facts
 from .api import feed as feed_api
 from .api import figures as figures_api
 from .app.feeding import Feeding
@@ -32,6 +32,7 @@ from .projections.fed_rows import FedRows
 from .projections.queue_rows import QueueRows
 from .projections.rows import StoredRows
 from .projections.snapshots import Snapshots
+from .projections.state_rows import clerk_rows, contact_rows, ticket_rows
 from .rpc import figures as figures_rpc
 
 TOPICS = {"feed": wire.FEEDS, "alert": wire.ALERTS}
@@ -118,6 +119,9 @@ def _kinds(settings: Settings, rows: StoredRows) -> dict[str, Kind]:
     """Every topic that is read, and how."""
     found = {
         settings.topic: Kind(routing_facts, QueueRows(rows)),
+        settings.contact_topic: Kind(contact_facts, contact_rows(rows)),
+        settings.agent_topic: Kind(agent_facts, clerk_rows(rows)),
+        settings.ticket_topic: Kind(ticket_facts, ticket_rows(rows)),
         settings.feed_topic: Kind(fed_facts, FedRows(rows, fed_facts.contacts_in)),
     }
     return {topic: kind for topic, kind in found.items() if topic}
