@@ -18,6 +18,7 @@ PARTS = {
     "common": "libs/common/tests",
     "proto": "proto/tests",
     "local": "infra/local/tests",
+    "verification": "tests/verification",
     "integration": "tests/integration",
     "faults": "tests/faults",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections import Counter
 from datetime import date
 
 from switchlog_local import LocalError
@@ -49,6 +50,9 @@ def told(outcome: Outcome) -> int:
         say(f"not answered by live: {what}" + (f" ({times} tenants)" if times > 1 else ""))
     if report.unanswered:
         say(f"open in live or without a definition here, so not compared: {', '.join(sorted(report.unanswered))}")
+    if report.differences:
+        by_name = Counter(difference.name for difference in report.differences)
+        say(f"differ: {', '.join(f'{name} {count}' for name, count in by_name.most_common())}")
     for difference in report.differences[:SHOWN]:
         say(f"differs: {difference}")
     families = ", ".join(f"{count} {name}" for name, count in sorted(report.by_family.items()))

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contactcenter.analytics.v1.rows_pb2 import AgentTimeRow, ServiceLevelRow
+
+from . import outputs
 from .compare import DEFINED, Report
 from .live import Live, NotAnswered
 from .oracle.decode import Facts, decode
-from .oracle.recompute import GROUPS, THRESHOLDS_S, Asked, recompute
-from .oracle.topics import read
+from .oracle.recompute import GROUPS, THRESHOLDS_S, Asked, Batch, recompute
+from .oracle.topics import Record, read
 
 STEPS = ("15m", "30m", "1h", "1d", "1w", "1mo")
 ATTRIBUTIONS = ("cohort", "event")
@@ -37,27 +43,35 @@ async def verify(bootstrap: str, live: Live, tz: str = "", patience_s: float = P
     while True:
         contents = await read(bootstrap)
         facts = await asyncio.to_thread(decode, contents.records)
-        found = await compared(facts, live, tz)
+        rows = await read(bootstrap, (outputs.LEVELS, outputs.TIMES))
+        found = await compared(facts, rows.records, live, tz)
         if not found.report.differences or time.monotonic() - began > patience_s:
             return Outcome(found.report, found.tenants, facts.records, facts.repeats, time.monotonic() - began)
         await asyncio.sleep(1)
 
 
-async def compared(facts: Facts, live: Live, tz: str = "") -> Outcome:
+async def compared(facts: Facts, rows: Sequence[Record], live: Live, tz: str = "") -> Outcome:
     """One round over every tenant and every question."""
     report, tenants = Report(), _tenants(facts)
+    levels = outputs.newest((one for one in rows if one.topic == outputs.LEVELS), ServiceLevelRow)
+    times = outputs.newest((one for one in rows if one.topic == outputs.TIMES), AgentTimeRow)
     for tenant, zone in tenants.items():
-        await _tenant(report, facts, tenant, tz or zone, live)
+        batch = await asyncio.to_thread(recompute, _of(facts, tenant), tz or zone, round(time.time() * 1000))
+        await _ask(report, batch, tenant, live)
+        outputs.compare_levels(report, levels, batch, tenant)
+        outputs.compare_times(report, times, batch, tenant)
     return Outcome(report, len(tenants), facts.records, facts.repeats, 0.0)
 
 
-async def _tenant(report: Report, facts: Facts, tenant: str, tz: str, live: Live) -> None:
-    mine = {name: table.filter(_is(table, tenant)) for name, table in facts.tables.items()}
-    batch = await asyncio.to_thread(recompute, mine, tz, round(time.time() * 1000))
+def _of(facts: Facts, tenant: str) -> dict[str, pa.Table]:
+    return {name: table.filter(pc.equal(table["tenant"], tenant)) for name, table in facts.tables.items()}
+
+
+async def _ask(report: Report, batch: Batch, tenant: str, live: Live) -> None:
     first, last = batch.span(tenant)
     for asked in questions(tenant):
         try:
-            answer = await live.figures(asked, tz, (first - MARGIN_MS, last + MARGIN_MS))
+            answer = await live.figures(asked, batch.tz, (first - MARGIN_MS, last + MARGIN_MS))
         except NotAnswered as why:
             report.refused[f"{','.join(asked.group_by) or 'all'} {asked.step} {asked.attribution}: {why}"] += 1
             continue
@@ -75,12 +89,6 @@ def questions(tenant: str) -> Iterator[Asked]:
         if threshold != TARGET_S:
             for step, attribution in (("15m", "cohort"), ("1d", "cohort"), ("15m", "event"), ("1d", "event")):
                 yield Asked(tenant, ("queue",), step, attribution, threshold)
-
-
-def _is(table: object, tenant: str) -> object:
-    import pyarrow.compute as pc
-
-    return pc.equal(table["tenant"], tenant)  # type: ignore[index]
 
 
 def _tenants(facts: Facts) -> dict[str, str]:

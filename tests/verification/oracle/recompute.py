@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pyarrow as pa
@@ -45,6 +47,12 @@ class Batch:
     """Every figure of the facts, in an in-memory database of its own."""
 
     db: duckdb.DuckDBPyConnection
+    tz: str
+    thresholds_s: Sequence[int]
+
+    def local_day(self, at: int) -> str:
+        """YYYY-MM-DD, by local time."""
+        return datetime.fromtimestamp(at / 1000, ZoneInfo(self.tz)).date().isoformat()
 
     def tenants(self) -> list[str]:
         found = self.db.execute("select distinct tenant from points union select distinct tenant from spans order by 1")
@@ -95,7 +103,7 @@ def recompute(
     thresholds_s: Sequence[int] = THRESHOLDS_S,
     steps: Iterable[str] = (),
 ) -> Batch:
-    """All figures of the facts in ``tables`` by local time in ``tz``; ``now`` (epoch ms) is when waits are looked at."""
+    """All figures of ``tables`` by local time in ``tz``; ``now`` (epoch ms) is when those who wait are looked at."""
     db = duckdb.connect(":memory:", config={"threads": 2})
     for name, table in tables.items():
         db.register(name, table)
@@ -106,13 +114,14 @@ def recompute(
         if script.name.startswith("50"):  # from here on by interval
             db.register("calendar", _only(calendar(tz, *_span(db)), steps))
         db.execute(script.read_text())
-    return Batch(db)
+    return Batch(db, tz, thresholds_s)
 
 
 def _span(db: duckdb.DuckDBPyConnection) -> tuple[int, int]:
     found = db.execute(
         """select min(a), max(b) from (
-            select cohort_at as a, coalesce(event_at, cohort_at) as b from points union all select start, end_ from spans)"""
+            select cohort_at as a, coalesce(event_at, cohort_at) as b from points
+            union all select start, end_ from spans)"""
     ).fetchall()[0]
     return (found[0], found[1]) if found[0] is not None else (0, 0)
 
