@@ -31,6 +31,7 @@ from .adapters.reading import Reading
 from .api import offers as offers_api
 from .api import queues as queues_api
 from .api import rules as rules_api
+from .api import supervision as supervision_api
 from .api import why as why_api
 from .app.boards import Boards
 from .app.catalogue import Catalogue
@@ -40,6 +41,7 @@ from .app.history import Reading as Looked
 from .app.jobs import Jobs
 from .app.orders import Orders
 from .app.owner import Tools
+from .app.supervision import Supervisors
 from .app.why import Why
 from .bus import consumers
 from .bus.inbox import Inbox
@@ -154,6 +156,8 @@ def _app(service: Service, verifier: Verifier | None) -> FastAPI:
             rules_api.workflows(service.desk, catalogue),
             rules_api.skills(SkillNames(kernel.store.views), kernel.clock),
             offers_api.routes(service.desk),
+            supervision_api.contacts(_supervisors(service)),
+            supervision_api.queues(_supervisors(service)),
             why_api.routes(service.why, service.jobs, service.settings.zone),
         ],
         verifier=verifier or verifier_from(kernel.settings),
@@ -164,7 +168,12 @@ def _app(service: Service, verifier: Verifier | None) -> FastAPI:
 
 def _servicers(service: Service) -> list[Servicer]:
     kernel = service.kernel
-    return [routing_servicer(service.desk, service.boards, service.why, kernel.clock), kernel.event_log()]
+    servicer = routing_servicer(service.desk, service.boards, service.why, kernel.clock, _supervisors(service))
+    return [servicer, kernel.event_log()]
+
+
+def _supervisors(service: Service) -> Supervisors:
+    return Supervisors(service.orders, service.queues, Catalogue(service.boards, service.pools))
 
 
 def _tasks(service: Service) -> dict[str, list[Task]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from contactcenter.routing.v1 import inbox_pb2 as pb
 
@@ -46,10 +46,9 @@ def read_order(command: pb.PoolCommand) -> Order | None:
     shape = _SHAPES.get(field or "")
     if field is None or shape is None:
         return None
-    wish, id, late = getattr(command, field), command.command_id, command.expires_at.ToMilliseconds()
-    if shape in _SUPERVISED:
-        return shape(command_id=id, expires_at=late, teams=_teams(command), **_values(wish))
-    return shape(command_id=id, expires_at=late, **_values(wish))
+    values = _values(getattr(command, field)) | ({"teams": _teams(command)} if shape in _SUPERVISED else {})
+    late = command.expires_at.ToMilliseconds()
+    return cast(Order, shape(command_id=command.command_id, expires_at=late, **values))
 
 
 def _values(wish: Any) -> dict[str, Any]:

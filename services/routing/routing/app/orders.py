@@ -70,6 +70,11 @@ class Orders:
             if not self._waiting[cause.command_id]:
                 del self._waiting[cause.command_id]
 
+    async def before(self, tenant: str, cause: Cause) -> Answered | None:
+        """What the same command was answered, if it was given before; raises as ``give`` does."""
+        known = await self._known(tenant, cause)
+        return _outcome(StreamId(tenant, known.stream), known, cause, repeated=True) if known else None
+
     async def _known(self, tenant: str, cause: Cause) -> Answer | None:
         answer = await self._answers.get(tenant, cause.command_id)
         return None if answer is None or answer.reason == "EXPIRED" else answer

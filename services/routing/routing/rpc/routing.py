@@ -1,4 +1,4 @@
-"""``RoutingService``: the HTTP API again; what later rules will bring is UNIMPLEMENTED."""
+"""``RoutingService``: the HTTP API again."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from ..app.boards import Boards
 from ..app.handlers import Desk, pool_stream
 from ..app.orders import Answered
 from ..app.ports import OfferRow, QueueRow
+from ..app.supervision import Asker, Supervisors, teams_of
 from ..app.why import Why
 from ..domain.commands import ChoosePolicy
 from .why import explain
@@ -35,8 +36,8 @@ READS = ("agent", "supervisor", "admin", "analyst", "service")
 PAGE = 100
 
 
-def routing_servicer(desk: Desk, boards: Boards, why: Why, clock: Clock) -> Servicer:
-    return add_RoutingServiceServicer_to_server, Routing(desk, boards, why, clock)  # type: ignore[abstract]  # the rest answers UNIMPLEMENTED
+def routing_servicer(desk: Desk, boards: Boards, why: Why, clock: Clock, supervisors: Supervisors) -> Servicer:
+    return add_RoutingServiceServicer_to_server, Routing(desk, boards, why, clock, supervisors)
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Routing(RoutingServiceServicer):
     boards: Boards
     why: Why
     clock: Clock
+    supervisors: Supervisors
 
     async def AcceptOffer(self, request: api.AcceptOfferRequest, context: Any) -> api.AcceptOfferResponse:
         who, cause = _asked(request, "AcceptOffer", SERVES)
@@ -85,10 +87,44 @@ class Routing(RoutingServiceServicer):
             queue=request.queue,
             parameters=pairs(request.parameters),
             reason=request.reason,
-            teams=None if who.has("admin") else tuple(sorted(who.teams)),
+            teams=teams_of(who),
         )
         done = await self.desk.choose_policy(who.tenant, request.pool, order, cause)
         return api.ChoosePolicyResponse(answer=_answer(done), command_id=cause.command_id)
+
+    async def MoveContact(self, request: api.MoveContactRequest, context: Any) -> api.MoveContactResponse:
+        who, id = _asker(request, "MoveContact", ("supervisor",))
+        to_queue = checked_id(request.to_queue, "queue")
+        done = await self.supervisors.move(who, checked_id(request.contact, "contact"), to_queue)
+        return api.MoveContactResponse(answer=_answer(done), command_id=id)
+
+    async def PullContact(self, request: api.PullContactRequest, context: Any) -> api.PullContactResponse:
+        who, id = _asker(request, "PullContact", ("supervisor",))
+        agent = checked_id(request.agent, "agent")
+        done = await self.supervisors.pull(who, checked_id(request.contact, "contact"), agent)
+        return api.PullContactResponse(answer=_answer(done), command_id=id)
+
+    async def RaisePriority(self, request: api.RaisePriorityRequest, context: Any) -> api.RaisePriorityResponse:
+        who, id = _asker(request, "RaisePriority", ("supervisor",))
+        contact = checked_id(request.contact, "contact")
+        done = await self.supervisors.raise_priority(who, contact, request.priority, request.credit_ms)
+        return api.RaisePriorityResponse(answer=_answer(done), command_id=id)
+
+    async def RequestCallback(self, request: api.RequestCallbackRequest, context: Any) -> api.RequestCallbackResponse:
+        who, id = _asker(request, "RequestCallback", ("supervisor", "service"))
+        done = await self.supervisors.call_back(who, checked_id(request.contact, "contact"))
+        return api.RequestCallbackResponse(answer=_answer(done), command_id=id)
+
+    async def SetQueueOpen(self, request: api.SetQueueOpenRequest, context: Any) -> api.SetQueueOpenResponse:
+        who, id = _asker(request, "SetQueueOpen", ("supervisor", "admin"))
+        done = await self.supervisors.set_open(who, checked_id(request.queue, "queue"), open=request.open)
+        return api.SetQueueOpenResponse(answer=_answer(done), command_id=id)
+
+    async def RemoveQueue(self, request: api.RemoveQueueRequest, context: Any) -> api.RemoveQueueResponse:
+        who, id = _asker(request, "RemoveQueue", ("supervisor", "admin"))
+        to_pool = checked_id(request.to_pool, "pool") if request.to_pool else ""
+        done = await self.supervisors.remove(who, checked_id(request.queue, "queue"), to_pool)
+        return api.RemoveQueueResponse(answer=_answer(done), command_id=id)
 
     async def GetOffer(self, request: api.GetOfferRequest, context: Any) -> api.GetOfferResponse:
         who = caller(request.tenant_id, *READS)
@@ -132,6 +168,12 @@ def _asked(request: Any, method: str, roles: tuple[str, ...]) -> tuple[Principal
     context: CommandContext = request.context
     who = caller(context.tenant_id, *roles)
     return who, _cause(who, method, context, request)
+
+
+def _asker(request: Any, method: str, roles: tuple[str, ...]) -> tuple[Asker, str]:
+    """Whose order it is, and the command's id."""
+    who, cause = _asked(request, method, roles)
+    return Asker(who.tenant, cause, teams_of(who), request.reason[:64]), cause.command_id
 
 
 def _cause(who: Principal, method: str, context: CommandContext, request: Message) -> Cause:
