@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from routing.domain import observed as seen
+from routing.domain.announcing import learn_wait, learn_work
 from routing.domain.events import (
     AgentObserved,
     AgentReleased,
@@ -25,13 +26,21 @@ from routing.domain.events import (
     OverflowObserved,
     PriorityRaised,
     SkillsRelaxed,
+    SurgeEnded,
+    SurgeStarted,
+    SurgeStepTaken,
     TargetReached,
+    TimerElapsed,
+    TimerKind,
 )
 from routing.domain.evolve_pool import about_the_pool, remember
+from routing.domain.evolve_surge import evolve_surge
 from routing.domain.evolve_waiting import overflow_observed, passed, waiting
 from routing.domain.members import Agent, Contact, Phase, Ring, Work, leg_key
 from routing.domain.policies.round_robin import round_robin_1
 from routing.domain.state import Board
+
+WITHOUT_EFFECT = seen.WorkEnded | seen.WrapUpEnded | seen.Irrelevant  # CapacityReleased follows where it has one
 
 
 def evolve(board: Board, event: Event, at: int) -> Board:
@@ -62,6 +71,7 @@ def evolve(board: Board, event: Event, at: int) -> Board:
         case OverflowObserved():
             overflow_observed(board, event)
         case ContactDequeued(contact):
+            learn_wait(board, board.contacts[contact], event)
             _gone(board, board.contacts.pop(contact))
         case CapacityReleased():
             _released(board, event, at)
@@ -69,6 +79,8 @@ def evolve(board: Board, event: Event, at: int) -> Board:
             _forgive(board, board.agents[agent])
             board.lines.forget(board.agents[agent])
             del board.agents[agent]
+        case SurgeStarted() | SurgeStepTaken() | SurgeEnded() | TimerElapsed(kind=TimerKind.SURGE):
+            evolve_surge(board, event, at)
         case _:
             about_the_pool(board, event)
     return board
@@ -151,6 +163,7 @@ def _forgive(board: Board, agent: Agent) -> None:
 def _released(board: Board, event: CapacityReleased, at: int) -> None:
     agent = board.agents[event.agent]
     del agent.work[leg_key(event.contact, event.leg)]
+    learn_work(board, event.queue, at - agent.idle_since)
     agent.idle_since = at
     board.lines.update(agent)
 
@@ -168,7 +181,7 @@ def _agent_observed(board: Board, event: AgentObserved, at: int) -> None:
         _forgive(board, agent)
     if _change(agent, fact, at):
         board.lines.requalify(agent)
-    else:
+    elif not isinstance(fact, WITHOUT_EFFECT):
         board.lines.update(agent)
 
 
@@ -201,7 +214,7 @@ def _change(agent: Agent, fact: seen.AgentFact, at: int) -> bool:
             if work := agent.work.get(leg_key(contact, leg)):
                 work.wrap_up = True
         case seen.WorkEnded() | seen.WrapUpEnded() | seen.Irrelevant():
-            pass  # CapacityReleased follows where a place was held
+            pass
         case _:
             _change_presence(agent, fact, at)
     return False

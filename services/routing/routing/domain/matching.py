@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha1
 from heapq import merge
 from itertools import chain
 
@@ -111,7 +112,7 @@ def offer(turn: Turn, contact: Contact, agent: Agent, why: Explanation | None = 
     queue = board.queue(contact.queue)
     parts = (board.tenant, board.pool, contact.id, contact.leg, contact.queue, contact.queued_at, attempt)
     made = ContactOffered(
-        offer_id=uuid.uuid5(OFFERS, "|".join(map(str, parts))).hex,
+        offer_id=_uuid5("|".join(map(str, parts))),
         contact=contact.id,
         leg=contact.leg,
         queue=contact.queue,
@@ -127,6 +128,13 @@ def offer(turn: Turn, contact: Contact, agent: Agent, why: Explanation | None = 
     turn.happen(made)
     if queue.auto_accept:
         accept(turn, contact, contact.rings[made.offer_id], automatic=True)
+
+
+def _uuid5(name: str) -> str:
+    """``uuid.uuid5(OFFERS, name).hex``, in a third of its time: one is made for every offer."""
+    made = bytearray(sha1(OFFERS.bytes + name.encode(), usedforsecurity=False).digest()[:16])
+    made[6], made[8] = made[6] & 0x0F | 0x50, made[8] & 0x3F | 0x80
+    return made.hex()
 
 
 def accept(turn: Turn, contact: Contact, ring: Ring, command_id: str = "", *, automatic: bool = False) -> list[str]:

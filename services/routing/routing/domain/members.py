@@ -87,7 +87,7 @@ class Agent:
     @property
     def places(self) -> list[str]:
         """The channel of each place taken: an offer holds one, so that accepting it can never exceed the capacity."""
-        return [*self.offers.values(), *(work.channel for work in self.work.values())]
+        return [*self.offers.values(), *[work.channel for work in self.work.values()]]
 
     def rank_in(self, queue: str) -> int:
         return self.ranks.get(queue, self.rank)
@@ -138,6 +138,8 @@ class Contact:
     plan: Plan = NO_PLAN
     steps_done: int = 0
     target: int = 0
+    estimated_wait_p50_ms: int = 0
+    estimated_wait_p90_ms: int = 0
 
     @property
     def required(self) -> Skills:
@@ -177,18 +179,19 @@ def refusal(agent: Agent, channel: str) -> str:
         return "NOT_CHECKED_IN"
     if not agent.ready:
         return "NOT_READY"
-    if any(work.wrap_up for work in agent.work.values()):
-        return "WRAP_UP"
+    for work in agent.work.values():
+        if work.wrap_up:
+            return "WRAP_UP"
     return _no_room(agent, channel)
 
 
 def _no_room(agent: Agent, channel: str) -> str:
     """By places on the channel, and by what everything that may not be interrupted for it costs together."""
-    capacity, places = agent.capacity, agent.places
-    slots = next((slots for name, slots in capacity.slots if name == channel), 0)
+    capacity = agent.capacity
+    slots = dict(capacity.slots).get(channel)
     if not slots:
         return "NO_CHANNEL"
-    if places.count(channel) >= slots:
+    if agent.places.count(channel) >= slots:
         return "NO_CAPACITY"
     return "NO_CAPACITY" if capacity.units and spent(agent, channel) > capacity.units else ""
 
