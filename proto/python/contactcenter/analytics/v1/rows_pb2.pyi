@@ -264,6 +264,17 @@ class ServiceLevelRow(_message.Message):
     BUSY_MS_FIELD_NUMBER: _builtins.int
     SLOT_MS_FIELD_NUMBER: _builtins.int
     POOL_FIELD_NUMBER: _builtins.int
+    RESOLUTIONS_FIELD_NUMBER: _builtins.int
+    RESOLUTION_MS_FIELD_NUMBER: _builtins.int
+    IVR_ENTERED_FIELD_NUMBER: _builtins.int
+    IVR_CONTAINED_FIELD_NUMBER: _builtins.int
+    ESTIMATES_TOLD_FIELD_NUMBER: _builtins.int
+    ESTIMATE_P50_MS_FIELD_NUMBER: _builtins.int
+    ESTIMATE_P90_MS_FIELD_NUMBER: _builtins.int
+    ESTIMATES_SCORED_FIELD_NUMBER: _builtins.int
+    WITHIN_ESTIMATE_P50_FIELD_NUMBER: _builtins.int
+    WITHIN_ESTIMATE_P90_FIELD_NUMBER: _builtins.int
+    ACCEPTED_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     """The tenant."""
     queue: _builtins.str
@@ -376,6 +387,28 @@ class ServiceLevelRow(_message.Message):
     """Sum of contact-milliseconds of agents, for concurrency."""
     pool: _builtins.str
     """The queue's pool at the interval's end."""
+    resolutions: _builtins.int
+    """Tickets resolved."""
+    resolution_ms: _builtins.int
+    """Sum of resolved - opened, or reopened."""
+    ivr_entered: _builtins.int
+    """Of the started, those that entered a menu or a robot."""
+    ivr_contained: _builtins.int
+    """Of these, those that ended there."""
+    estimates_told: _builtins.int
+    """Contacts to whom a wait was estimated when they were queued."""
+    estimate_p50_ms: _builtins.int
+    """Sum of the medians told."""
+    estimate_p90_ms: _builtins.int
+    """Sum of the 90 % estimates told."""
+    estimates_scored: _builtins.int
+    """Of the contacts with an estimate, the answered."""
+    within_estimate_p50: _builtins.int
+    """Of these, those who waited no longer than their median."""
+    within_estimate_p90: _builtins.int
+    """Of these, those who waited no longer than their 90 % estimate."""
+    accepted: _builtins.int
+    """Of the answered, those whose t_acc is known: `wait_accepted_ms` is over them."""
     @_builtins.property
     def start(self) -> _timestamp_pb2.Timestamp:
         """The interval's first instant."""
@@ -470,10 +503,21 @@ class ServiceLevelRow(_message.Message):
         busy_ms: _builtins.int = ...,
         slot_ms: _builtins.int = ...,
         pool: _builtins.str = ...,
+        resolutions: _builtins.int = ...,
+        resolution_ms: _builtins.int = ...,
+        ivr_entered: _builtins.int = ...,
+        ivr_contained: _builtins.int = ...,
+        estimates_told: _builtins.int = ...,
+        estimate_p50_ms: _builtins.int = ...,
+        estimate_p90_ms: _builtins.int = ...,
+        estimates_scored: _builtins.int = ...,
+        within_estimate_p50: _builtins.int = ...,
+        within_estimate_p90: _builtins.int = ...,
+        accepted: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "start", b"start", "written_at", b"written_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["abandoned", b"abandoned", "answered", b"answered", "answered_by_system", b"answered_by_system", "attribution", b"attribution", "blocked", b"blocked", "blocked_unqueued", b"blocked_unqueued", "busy_ms", b"busy_ms", "callback", b"callback", "channel", b"channel", "complaints", b"complaints", "costs", b"costs", "durations_final", b"durations_final", "end", b"end", "failed", b"failed", "final", b"final", "first_response_histogram", b"first_response_histogram", "first_response_ms", b"first_response_ms", "first_responses", b"first_responses", "flowed_out", b"flowed_out", "formulas", b"formulas", "freshness_ms", b"freshness_ms", "handled", b"handled", "hold_ms", b"hold_ms", "longest_wait_ms", b"longest_wait_ms", "next_response_ms", b"next_response_ms", "next_responses", b"next_responses", "offered", b"offered", "offers", b"offers", "offers_accepted", b"offers_accepted", "offers_declined", b"offers_declined", "offers_expired", b"offers_expired", "offers_withdrawn", b"offers_withdrawn", "pool", b"pool", "queue", b"queue", "revision", b"revision", "scores", b"scores", "short_abandon_s", b"short_abandon_s", "short_abandoned", b"short_abandoned", "slot_ms", b"slot_ms", "start", b"start", "started", b"started", "step", b"step", "system_connected", b"system_connected", "talk_ms", b"talk_ms", "target_threshold_s", b"target_threshold_s", "tenant_id", b"tenant_id", "thresholds", b"thresholds", "time_zone", b"time_zone", "timed_out", b"timed_out", "transferred", b"transferred", "trunk_ms", b"trunk_ms", "trunk_seizures", b"trunk_seizures", "verdicts_final", b"verdicts_final", "wait_abandoned_histogram", b"wait_abandoned_histogram", "wait_abandoned_ms", b"wait_abandoned_ms", "wait_accepted_ms", b"wait_accepted_ms", "wait_answered_histogram", b"wait_answered_histogram", "wait_answered_ms", b"wait_answered_ms", "wait_histogram", b"wait_histogram", "wait_other_ms", b"wait_other_ms", "waiting", b"waiting", "wrap_up_ms", b"wrap_up_ms", "written_at", b"written_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["abandoned", b"abandoned", "accepted", b"accepted", "answered", b"answered", "answered_by_system", b"answered_by_system", "attribution", b"attribution", "blocked", b"blocked", "blocked_unqueued", b"blocked_unqueued", "busy_ms", b"busy_ms", "callback", b"callback", "channel", b"channel", "complaints", b"complaints", "costs", b"costs", "durations_final", b"durations_final", "end", b"end", "estimate_p50_ms", b"estimate_p50_ms", "estimate_p90_ms", b"estimate_p90_ms", "estimates_scored", b"estimates_scored", "estimates_told", b"estimates_told", "failed", b"failed", "final", b"final", "first_response_histogram", b"first_response_histogram", "first_response_ms", b"first_response_ms", "first_responses", b"first_responses", "flowed_out", b"flowed_out", "formulas", b"formulas", "freshness_ms", b"freshness_ms", "handled", b"handled", "hold_ms", b"hold_ms", "ivr_contained", b"ivr_contained", "ivr_entered", b"ivr_entered", "longest_wait_ms", b"longest_wait_ms", "next_response_ms", b"next_response_ms", "next_responses", b"next_responses", "offered", b"offered", "offers", b"offers", "offers_accepted", b"offers_accepted", "offers_declined", b"offers_declined", "offers_expired", b"offers_expired", "offers_withdrawn", b"offers_withdrawn", "pool", b"pool", "queue", b"queue", "resolution_ms", b"resolution_ms", "resolutions", b"resolutions", "revision", b"revision", "scores", b"scores", "short_abandon_s", b"short_abandon_s", "short_abandoned", b"short_abandoned", "slot_ms", b"slot_ms", "start", b"start", "started", b"started", "step", b"step", "system_connected", b"system_connected", "talk_ms", b"talk_ms", "target_threshold_s", b"target_threshold_s", "tenant_id", b"tenant_id", "thresholds", b"thresholds", "time_zone", b"time_zone", "timed_out", b"timed_out", "transferred", b"transferred", "trunk_ms", b"trunk_ms", "trunk_seizures", b"trunk_seizures", "verdicts_final", b"verdicts_final", "wait_abandoned_histogram", b"wait_abandoned_histogram", "wait_abandoned_ms", b"wait_abandoned_ms", "wait_accepted_ms", b"wait_accepted_ms", "wait_answered_histogram", b"wait_answered_histogram", "wait_answered_ms", b"wait_answered_ms", "wait_histogram", b"wait_histogram", "wait_other_ms", b"wait_other_ms", "waiting", b"waiting", "within_estimate_p50", b"within_estimate_p50", "within_estimate_p90", b"within_estimate_p90", "wrap_up_ms", b"wrap_up_ms", "written_at", b"written_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -602,6 +646,9 @@ class AgentTimeRow(_message.Message):
     WRITTEN_AT_FIELD_NUMBER: _builtins.int
     HELP_REQUESTS_FIELD_NUMBER: _builtins.int
     HELP_WAIT_MS_FIELD_NUMBER: _builtins.int
+    CHAT_BUSY_MS_FIELD_NUMBER: _builtins.int
+    CHAT_SLOT_MS_FIELD_NUMBER: _builtins.int
+    CHAT_CAPACITY_MS_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     """The tenant."""
     agent: _builtins.str
@@ -654,6 +701,12 @@ class AgentTimeRow(_message.Message):
     """Hands raised 举手."""
     help_wait_ms: _builtins.int
     """Sum of times to help."""
+    chat_busy_ms: _builtins.int
+    """With at least one contact or wrap-up of a written channel, union of intervals."""
+    chat_slot_ms: _builtins.int
+    """Sum of contact-milliseconds of written channels."""
+    chat_capacity_ms: _builtins.int
+    """Time ready or at work, times the slots of written channels."""
     @_builtins.property
     def first_signed_in(self) -> _timestamp_pb2.Timestamp:
         """The first login of the day."""
@@ -708,10 +761,13 @@ class AgentTimeRow(_message.Message):
         written_at: _timestamp_pb2.Timestamp | None = ...,
         help_requests: _builtins.int = ...,
         help_wait_ms: _builtins.int = ...,
+        chat_busy_ms: _builtins.int = ...,
+        chat_slot_ms: _builtins.int = ...,
+        chat_capacity_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["first_signed_in", b"first_signed_in", "last_signed_out", b"last_signed_out", "written_at", b"written_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adherent_ms", b"adherent_ms", "agent", b"agent", "busy_ms", b"busy_ms", "checked_in_ms", b"checked_in_ms", "day", b"day", "final", b"final", "first_signed_in", b"first_signed_in", "freshness_ms", b"freshness_ms", "handled", b"handled", "help_requests", b"help_requests", "help_wait_ms", b"help_wait_ms", "hold_ms", b"hold_ms", "last_signed_out", b"last_signed_out", "offers", b"offers", "offers_declined", b"offers_declined", "offers_expired", b"offers_expired", "pool", b"pool", "ready_ms", b"ready_ms", "revision", b"revision", "scheduled_ms", b"scheduled_ms", "signed_in_ms", b"signed_in_ms", "slot_ms", b"slot_ms", "spans", b"spans", "sums", b"sums", "talk_ms", b"talk_ms", "team", b"team", "tenant_id", b"tenant_id", "time_zone", b"time_zone", "transferred", b"transferred", "wrap_up_ms", b"wrap_up_ms", "written_at", b"written_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adherent_ms", b"adherent_ms", "agent", b"agent", "busy_ms", b"busy_ms", "chat_busy_ms", b"chat_busy_ms", "chat_capacity_ms", b"chat_capacity_ms", "chat_slot_ms", b"chat_slot_ms", "checked_in_ms", b"checked_in_ms", "day", b"day", "final", b"final", "first_signed_in", b"first_signed_in", "freshness_ms", b"freshness_ms", "handled", b"handled", "help_requests", b"help_requests", "help_wait_ms", b"help_wait_ms", "hold_ms", b"hold_ms", "last_signed_out", b"last_signed_out", "offers", b"offers", "offers_declined", b"offers_declined", "offers_expired", b"offers_expired", "pool", b"pool", "ready_ms", b"ready_ms", "revision", b"revision", "scheduled_ms", b"scheduled_ms", "signed_in_ms", b"signed_in_ms", "slot_ms", b"slot_ms", "spans", b"spans", "sums", b"sums", "talk_ms", b"talk_ms", "team", b"team", "tenant_id", b"tenant_id", "time_zone", b"time_zone", "transferred", b"transferred", "wrap_up_ms", b"wrap_up_ms", "written_at", b"written_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
