@@ -11,7 +11,7 @@ TOPIC = "routing.config.v1"
 
 
 def config_row(received: Received) -> Record | None:
-    """The row of a ``QueueDefined`` as published."""
+    """The row of a ``QueueDefined`` as published; a queue that left its pool takes nothing there any more."""
     event = received.parse(RoutingEvent)
     if event.WhichOneof("fact") != "queue_defined":
         return None
@@ -20,7 +20,7 @@ def config_row(received: Received) -> Record | None:
         tenant_id=tenant,
         queue=definition.queue,
         pool=received.stream.name.removeprefix("pool-"),
-        open=definition.open,
+        open=definition.open and not event.queue_defined.removed,
         name=definition.name,
         revision=received.version,
         definition=definition,
