@@ -8,7 +8,7 @@ import sys
 from switchlog.cli import command_line
 
 from . import wiring
-from .adapters import simulating
+from .adapters import configuring, lookback, simulating
 from .config import settings
 
 app = command_line(
@@ -25,6 +25,8 @@ app = command_line(
     wiring.run,
 )
 app.command(simulating.command, name="simulate")
+lookback.add_commands(app, wiring.looking_back, os.environ)
+configuring.add_commands(app, os.environ)
 
 if __name__ == "__main__":
     sys.exit(app())

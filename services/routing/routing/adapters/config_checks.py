@@ -31,6 +31,8 @@ class Names:
     def wrong(self, section: str, name: str, *path: str | int) -> Iterator[Wrong]:
         """At ``path`` a name of ``section`` that leads nowhere; an empty one means none."""
         names = {*getattr(self.file, section), *self.known.names.get(section, ())}
+        if section == "pools":  # there is a pool as soon as there is a queue in it
+            names |= {queue.pool for queue in self.file.queues.values()}
         if name and name not in names and (names or section not in OPEN):
             yield path, _nowhere(section, name, names)
 
@@ -55,7 +57,6 @@ def wrong_names(file: ConfigFile, known: Known) -> Iterator[Wrong]:
 
 def _of_queue(names: Names, id: str, queue: QueueEntry) -> Iterator[Wrong]:
     at = ("queues", id)
-    yield from names.wrong("pools", queue.pool, *at, "pool")
     yield from _of_policy(names, queue.policy, *at, "policy")
     for section, name in (("targets", "target"), ("hours", "hours"), ("workflows", "workflow")):
         yield from names.wrong(section, getattr(queue, name), *at, name)

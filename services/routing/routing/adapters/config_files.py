@@ -21,6 +21,7 @@ from .definitions import hours_definition, ordered, queue_definition, shown, wor
 from .forms import HoursIn, QueueIn
 from .yaml_marks import Document, Mistake, Mistakes, document
 
+Shaped = tuple[Document, forms.ConfigFile]
 DOORS = {"chat": "ingress_chat", "voice": "ingress_voice"}
 
 
@@ -31,8 +32,18 @@ def read_config(path: Path, known: Known | None = None) -> Configuration:
 
 def config_in(text: str, known: Known | None = None) -> Configuration:
     """As ``read_config``, of the text itself."""
+    return config_of(shaped(text), known)
+
+
+def shaped(text: str) -> Shaped:
+    """Raises ``Mistakes`` for what can be told from the file alone, names that lead elsewhere left aside."""
     told = document(text)
-    file = _file(told)
+    return told, _file(told)
+
+
+def config_of(read: Shaped, known: Known | None = None) -> Configuration:
+    """Raises ``Mistakes`` for names that lead nowhere."""
+    told, file = read
     if found := [told.mistake(path, said) for path, said in wrong_names(file, known or Known())]:
         raise Mistakes(found)
     queues = {id: _queue(file, id) for id in file.queues}
