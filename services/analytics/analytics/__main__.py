@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 from switchlog.cli import command_line
 
 from . import wiring
-from .adapters import printing
+from .adapters import feeding_files, printing
 from .config import settings
 
 app = command_line(
@@ -65,6 +66,49 @@ def figures(
     where = url or f"http://{told.http_host}:{told.http_port}"
     known = token or os.environ.get("SWITCHLOG_TOKEN", "")
     return printing.figures(where, known, asked, "json" if json else "csv" if csv else "table")
+
+
+@app.command
+def feed(
+    file: Path,
+    *,
+    mapping: Path | None = None,
+    dry_run: bool = False,
+    lateness: str = "",
+    any_order: bool = False,
+    json: bool = False,
+    url: str = "",
+    token: str = "",
+) -> int:
+    """Feed in somebody else's calls from a file: JSON lines, or a table described by a mapping.
+
+    Rejected lines go to FILE.rejected.jsonl. When it breaks off, the same command goes on; when it is repeated, nothing
+    is counted twice. 0: done; 1: the service is away; 2: refused.
+
+    Parameters
+    ----------
+    file
+        JSON lines, or a table (CSV) with --mapping.
+    mapping
+        A TOML file that says what the columns are; then the file may be in any order unless --lateness is given.
+    dry_run
+        Read and check everything, send nothing.
+    lateness
+        Lines come at most so late by the file's own time: 600, 90s, 10m, 2h; 10 minutes when not given.
+    any_order
+        The file is whole and may be in any order; nothing of it is final before its end.
+    json
+        The summary as JSON.
+    url
+        Where the service answers; on this machine when not given.
+    token
+        A bearer token of an admin or a service; SWITCHLOG_TOKEN when not given.
+    """
+    told = settings(os.environ).kernel
+    where = url or f"http://{told.http_host}:{told.http_port}"
+    known = token or os.environ.get("SWITCHLOG_TOKEN", "")
+    any_order = any_order or (mapping is not None and not lateness)
+    return feeding_files.command(file, mapping, dry_run, lateness or "10m", any_order, where, known, json)
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ async def test_a_body_is_streamed_and_never_held_whole(room: Room, monkeypatch: 
 
 
 async def test_terms_come_from_the_query(room: Room):
-    await room.post(body([line("contact_held", 0, "c1")]), lateness=90)
+    await room.post(body([line("contact_held", 0, "c1")]), lateness="1.5m")
     openings = [events[0] for events in (await room.log()).values()]
     assert openings == [FeedOpened("pbx", Terms(90_000))] * 16
 
@@ -112,7 +112,9 @@ async def test_nobody_feeds_another_tenant_but_a_service(room: Room):
     assert sum(len(events) for events in (await room.log()).values()) > 16
 
 
-@pytest.mark.parametrize("params", [{"lateness": -1}, {"lateness": "x"}, {"any_order": 7}, {"ends": "a b"}])
+@pytest.mark.parametrize(
+    "params", [{"lateness": -1}, {"lateness": "x"}, {"lateness": "400d"}, {"any_order": 7}, {"ends": "a b"}]
+)
 async def test_bad_terms_are_refused(room: Room, params: dict):
     assert (await room.post(b"", **params)).status_code == 422
 

@@ -9,14 +9,14 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.requests import ClientDisconnect
 
 from switchlog.auth.principal import Principal
-from switchlog.errors import Poison
+from switchlog.errors import Poison, Rejected
 from switchlog.web import require
 
 from ..app.feeding import Feeding, Giving, Tally
-from ..app.feedlines import Accepted, Refused, read_line
+from ..app.feedlines import Accepted, Refused, read_line, seconds_of
 from ..app.lines import Numbered, Pace, batches
 from ..app.shown import Json
-from ..domain.feed import LATENESS_MS, Terms
+from ..domain.feed import Terms
 
 PATH = "/v1/feed"
 ROLES = ("admin", "service")
@@ -24,7 +24,7 @@ ROLES = ("admin", "service")
 
 MOST_LATENESS_S = 366 * 24 * 3600
 Feeder = Annotated[Principal, Depends(require(*ROLES))]
-Seconds = Annotated[float, Query(ge=0, le=MOST_LATENESS_S, description="lines come at most so late, seconds")]
+Duration = Annotated[str, Query(max_length=20, description="lines come at most so late: seconds, or 90s, 10m, 2h, 1d")]
 Words = Annotated[str, Query(max_length=6_000, description="sources of a file whose last request this is, by commas")]
 
 
@@ -35,13 +35,13 @@ def routes(feeding: Feeding, pace: Pace, declared: Set[str]) -> APIRouter:
     async def feed(
         request: Request,
         caller: Feeder,
-        lateness: Seconds = LATENESS_MS / 1000,
+        lateness: Duration = "10m",
         any_order: bool = False,
         more: Annotated[bool, Query(description="the file goes on in another request")] = False,
         ends: Words = "",
     ) -> Json:
         """One line is one fact. Good lines are kept, whatever the others are; a line is counted once by its id."""
-        giving = feeding.one(caller.tenant, caller.subject, Terms(round(lateness * 1000), any_order))
+        giving = feeding.one(caller.tenant, caller.subject, Terms(lateness_ms(lateness), any_order))
 
         async def spend(size: int) -> None:
             await pace.spend(caller.tenant, size)
@@ -51,6 +51,17 @@ def routes(feeding: Feeding, pace: Pace, declared: Set[str]) -> APIRouter:
         return shown(await giving.end(more, [word for word in ends.split(",") if word]))
 
     return router
+
+
+def lateness_ms(text: str) -> int:
+    """Raises ``Rejected`` (bad input)."""
+    try:
+        seconds = seconds_of(text)
+    except ValueError as error:
+        raise Rejected("BAD_LATENESS", str(error), invalid=True) from None
+    if seconds > MOST_LATENESS_S:
+        raise Rejected("BAD_LATENESS", "at most 366 days", invalid=True)
+    return round(seconds * 1000)
 
 
 def read(giving: Giving, batch: Numbered, now: int, declared: Set[str]) -> list[tuple[int, Accepted]]:

@@ -184,6 +184,18 @@ def milliseconds(at: datetime) -> int:
     return (at - _EPOCH) // _MILLISECOND
 
 
+def seconds_of(text: str) -> float:
+    """``600``, ``600s``, ``10m``, ``2h`` or ``1d`` as seconds; raises ``ValueError``."""
+    found = _DURATION.match(text.strip())
+    if found is None:
+        raise ValueError("a duration is a number of seconds, or one with s, m, h or d behind it")
+    return float(found[1]) * _UNITS_S[found[2]]
+
+
+_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)([smhd]?)\Z")
+_UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
 def micros(amount: Decimal) -> int:
     """Millionths, rounded to even; raises ``Refused`` for what is no amount."""
     if not amount.is_finite() or abs(amount) >= 10**12:
