@@ -41,7 +41,7 @@ class Model:
 
 
 def desk(model: Model) -> Desk:
-    return Desk(None, model, None, model)  # type: ignore[arg-type]  # nobody is ordered anything here
+    return Desk(None, model, None, model, None)  # type: ignore[arg-type]  # nobody is ordered anything here
 
 
 async def test_an_offer_that_a_model_has_read_is_found_at_once() -> None:

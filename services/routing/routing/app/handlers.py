@@ -12,6 +12,8 @@ from switchlog.ids import checked_id, derived
 
 from ..domain.commands import AcceptOffer, ChoosePolicy, DeclineOffer, DefineHours, DefineQueue, DefineWorkflow
 from ..domain.definitions import Hours, Queue, Workflow
+from ..domain.state import Board
+from .boards import Boards
 from .orders import Answered, Orders
 from .ports import OfferRow, Offers, QueueRow, Queues, Reading
 
@@ -31,6 +33,7 @@ class Desk:
     offers: Offers
     queues: Queues
     reading: Reading
+    boards: Boards
 
     async def define_queue(self, tenant: str, pool: str, queue: Queue, cause: Cause) -> Answered:
         """A queue stays in its pool: moving it would tear what waits in it from its agents."""
@@ -39,8 +42,22 @@ class Desk:
         standing = await self.queues.get(tenant, checked_id(queue.id, "queue"))
         if standing and standing.pool != pool:
             raise Rejected("QUEUE_IN_ANOTHER_POOL", standing.pool)
+        await self._check_named(pool_stream(tenant, pool), queue)
         order = DefineQueue(queue, cause.command_id)
         return await self.orders.give(pool_stream(tenant, pool), order, cause)
+
+    async def _check_named(self, pool: StreamId, queue: Queue) -> None:
+        """What a queue names must stand in its pool. It cannot be taken out again while a queue names it."""
+        if not (queue.hours or queue.workflow):
+            return
+        try:
+            board = (await self.boards.now(pool)).board
+        except NotFound:
+            board = Board(pool.tenant, pool.name)
+        if queue.hours and queue.hours not in board.hours:
+            raise Rejected("UNKNOWN_HOURS", f"no opening hours {queue.hours} in {pool.name}", invalid=True)
+        if queue.workflow and queue.workflow not in board.workflows:
+            raise Rejected("UNKNOWN_WORKFLOW", f"no workflow {queue.workflow} in {pool.name}", invalid=True)
 
     async def define_hours(
         self, tenant: str, pools: Sequence[str], hours: Hours, cause: Cause, *, removed: bool = False
