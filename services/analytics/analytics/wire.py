@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -16,14 +17,17 @@ from contactcenter.routing.v1 import events_pb2 as routing_pb
 from switchlog.envelope import timestamp
 from switchlog.outlet import Record
 
+from .app.agent_time import Shift
 from .app.histograms import encoded
 from .app.publishing import Standing
 from .domain import levels
+from .domain.counters import Span
 from .domain.formulas import OF_ROWS, level, thresholds_of
 from .domain.formulas import OUTCOMES as OUTCOME_WORDS
 
 ROUTING = "routing.events.v1"
 LEVELS = "analytics.service-levels.v1"
+AGENT_TIME = "analytics.agent-time.v1"
 FEEDS, ALERTS = "external.events.v1", "analytics.alerts.v1"
 
 
@@ -71,6 +75,10 @@ def level_record(standing: Standing) -> Record:
     tenant, queue, start, attribution = standing.key
     row = _level_row(standing)
     key = f"{tenant}/{queue}/{standing.channel}/15m/{attribution}/{timestamp(start)}"
+    return _record(key, row)
+
+
+def _record(key: str, row: rows.ServiceLevelRow | rows.AgentTimeRow) -> Record:
     headers = (
         ("ce_dataschema", row.DESCRIPTOR.full_name.encode()),
         ("ce_source", b"/switchlog/analytics"),
@@ -115,6 +123,8 @@ def _level_row(standing: Standing) -> rows.ServiceLevelRow:
         setattr(row, name, tally.offers.get(what, 0))
     for name in _COUNTS:
         setattr(row, name, tally.counts.get(name, 0))
+    for name, kept in _ESTIMATES.items():
+        setattr(row, name, tally.counts.get(kept, 0))
     return row
 
 
@@ -133,13 +143,22 @@ def _costs(counts: Mapping[str, int]) -> list[rows.CostSum]:
 
 _SUMS = (
     "offered", "answered", "abandoned", "short_abandoned", "flowed_out", "callback", "timed_out", "blocked", "failed",
-    "waiting", "wait_answered_ms", "wait_accepted_ms", "wait_abandoned_ms", "wait_other_ms",
+    "waiting", "accepted", "wait_answered_ms", "wait_accepted_ms", "wait_abandoned_ms", "wait_other_ms",
 )  # fmt: skip
 _COUNTS = (
     "transferred", "talk_ms", "hold_ms", "wrap_up_ms", "trunk_ms", "handled", "trunk_seizures", "started",
     "system_connected", "complaints", "first_responses", "first_response_ms", "next_responses", "next_response_ms",
-    "blocked_unqueued", "answered_by_system", "busy_ms", "slot_ms",
+    "blocked_unqueued", "answered_by_system", "busy_ms", "slot_ms", "resolutions", "resolution_ms", "ivr_entered",
+    "ivr_contained",
 )  # fmt: skip
+_ESTIMATES = {
+    "estimates_told": "ewt_n",
+    "estimate_p50_ms": "ewt_p50_ms",
+    "estimate_p90_ms": "ewt_p90_ms",
+    "estimates_scored": "ewt_scored",
+    "within_estimate_p50": "ewt_p50_met",
+    "within_estimate_p90": "ewt_p90_met",
+}
 _OFFERS = {
     "offers": "made",
     "offers_accepted": "accepted",
@@ -161,3 +180,70 @@ def _threshold(standing: Standing, seconds: int) -> rows.ThresholdCount:
         verdicts_final=standing.final or seconds * 1000 <= standing.final_ms,
         answered_accept_in=found.accepted_in,
     )
+
+
+# --- agents' time: ledger -> published row ---------------------------------------------------------------------------
+
+
+def shift_record(shift: Shift) -> Record:
+    """The record of ``shift`` on ``analytics.agent-time.v1``."""
+    day = datetime.fromtimestamp(shift.begin / 1000, shift.tz).date().isoformat()
+    row = rows.AgentTimeRow(
+        tenant_id=shift.tenant,
+        agent=shift.agent,
+        day=day,
+        time_zone=shift.tz.key,
+        team=shift.team,
+        pool=shift.pool,
+        revision=shift.revision,
+        final=shift.final,
+        sums=_state_sums(shift.spans),
+        spans=[_span(span) for span in shift.spans],
+        freshness_ms=shift.freshness_ms,
+        written_at=stamp(shift.now),
+    )
+    known = [*shift.spans, *([shift.running] if shift.running else [])]
+    if known:
+        row.first_signed_in.CopyFrom(stamp(known[0][0]))
+    if shift.running:
+        row.spans.append(_span(shift.running, goes_on=True))
+    elif shift.spans:
+        row.last_signed_out.CopyFrom(stamp(shift.spans[-1][1]))
+    for name in _DAY:
+        setattr(row, name, shift.sums.get(name, 0))
+    return _record(f"{shift.tenant}/{shift.agent}/{day}", row)
+
+
+_DAY = (
+    "signed_in_ms", "checked_in_ms", "ready_ms", "busy_ms", "talk_ms", "hold_ms", "wrap_up_ms", "slot_ms", "handled",
+    "offers", "offers_declined", "offers_expired", "transferred", "help_requests", "help_wait_ms", "chat_busy_ms",
+    "chat_slot_ms", "chat_capacity_ms", "scheduled_ms", "adherent_ms",
+)  # fmt: skip
+
+
+def _span(span: Span, goes_on: bool = False) -> rows.AgentTimeSpan:
+    begin, end, state, reason, planned, mode, _, _ = span
+    return rows.AgentTimeSpan(
+        state=STATE_NUMBERS.get(state, 0),  # type: ignore[arg-type]  # an enum's number
+        reason=reason,
+        planned=planned,
+        start=stamp(begin),
+        end=None if goes_on else stamp(end),
+        mode=MODE_NUMBERS.get(mode, 0),  # type: ignore[arg-type]  # an enum's number
+    )
+
+
+def _state_sums(spans: Sequence[Span]) -> list[rows.AgentTimeSum]:
+    found: dict[tuple[str, str, bool], list[int]] = {}
+    for begin, end, state, reason, planned, *_ in spans:
+        found.setdefault((state, reason, planned), []).append(end - begin)
+    return [
+        rows.AgentTimeSum(
+            state=STATE_NUMBERS.get(state, 0),  # type: ignore[arg-type]  # an enum's number
+            reason=reason,
+            planned=planned,
+            duration_ms=sum(times),
+            spans=len(times),
+        )
+        for (state, reason, planned), times in sorted(found.items())
+    ]

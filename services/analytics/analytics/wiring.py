@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence, Set
+from zoneinfo import ZoneInfo
 
 from fastapi import FastAPI
 
@@ -21,6 +22,7 @@ from . import wire
 from .adapters import agent_facts, contact_facts, fed_events, fed_facts, routing_facts, ticket_facts
 from .api import feed as feed_api
 from .api import figures as figures_api
+from .app.agent_time import AgentTime
 from .app.feeding import Feeding
 from .app.lines import Pace
 from .app.publishing import Publisher
@@ -28,6 +30,7 @@ from .app.questions import Questions
 from .bus.worker import Kind, Worker
 from .config import SERVICE, Settings
 from .domain.feed import FEED
+from .domain.intervals import zone
 from .projections.fed_rows import FedRows
 from .projections.queue_rows import QueueRows
 from .projections.rows import StoredRows
@@ -103,14 +106,21 @@ async def _fold(settings: Settings, kernel: Kernel, rows: StoredRows) -> None:
     async def send(records: Sequence[Record]) -> None:
         await kernel.send(wire.LEVELS, records)
 
-    def publisher(worker: Worker) -> Publisher:
-        return Publisher(rows, kernel.clock, wire.level_record, send, worker.evict, worker.mine)
+    async def send_time(records: Sequence[Record]) -> None:
+        await kernel.send(wire.AGENT_TIME, records)
+
+    async def zone_of(tenant: str, pool: str) -> ZoneInfo:
+        return zone((await rows.pool_of(tenant, pool)).time_zone or settings.time_zone)
+
+    def publishers(worker: Worker) -> tuple[Publisher, AgentTime]:
+        levels = Publisher(rows, kernel.clock, wire.level_record, send, worker.evict, worker.mine)
+        return levels, AgentTime(rows, kernel.clock, wire.shift_record, send_time, zone_of, worker.evict_day)
 
     bootstrap, group = settings.kernel.kafka_bootstrap, settings.group
     dead = KafkaDeadLetters(bootstrap, group)
     kinds = _kinds(settings, rows)
     try:
-        await Worker(bootstrap, group, settings.replica, kinds, healed, dead.bury, rows.fresh, publisher).run()
+        await Worker(bootstrap, group, settings.replica, kinds, healed, dead.bury, rows.fresh, publishers).run()
     finally:
         await dead.close()
 

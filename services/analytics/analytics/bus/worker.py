@@ -11,9 +11,11 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
 from switchlog.bus import clients
 
 from .. import metrics
+from ..app.agent_time import AgentTime
 from ..app.folding import Folding, patient
 from ..app.ports import Bury, Facts, Missing, Rows, Where
 from ..app.publishing import Publisher
+from ..domain.counters import DayKey
 from ..domain.levels import CellKey
 from . import hosting
 from .reading import Reading
@@ -30,7 +32,7 @@ class Kind(NamedTuple):
 
 @dataclass
 class Worker:
-    """``run`` until cancelled. ``kinds`` are by topic, ``publisher`` is made with our ``evict`` and ``mine``."""
+    """``run`` until cancelled. ``kinds`` are by topic, ``publish`` makes both publishers for us."""
 
     bootstrap: str
     group: str
@@ -39,13 +41,14 @@ class Worker:
     missing: Missing
     bury: Bury
     note: Callable[[Mapping[Where, int]], Awaitable[None]]
-    publish: Callable[[Worker], Publisher]
+    publish: Callable[[Worker], tuple[Publisher, AgentTime]]
     reading: Reading = field(init=False)
     publisher: Publisher = field(init=False)
+    agent_time: AgentTime = field(init=False)
 
     def __post_init__(self) -> None:
         self.reading = Reading(self._consumer, self._open, self._closed)
-        self.publisher = self.publish(self)
+        self.publisher, self.agent_time = self.publish(self)
 
     async def run(self) -> None:
         """The Faust app, until cancelled; raises what crashed it."""
@@ -57,8 +60,10 @@ class Worker:
         for folding in self.reading.foldings.values():
             self.publisher.changed.update(folding.changed)
             metrics.facts.add(folding.counted, {"topic": folding.where.topic})
-            folding.changed, folding.counted = set(), 0
+            self.agent_time.changed.update(folding.changed_days)
+            folding.changed, folding.changed_days, folding.counted = set(), set(), 0
         metrics.levels.add(await self.publisher.tick())
+        metrics.shifts.add(await self.agent_time.tick())
 
     async def note_freshness(self) -> None:
         """Once a second: which partitions are read to their ends."""
@@ -72,6 +77,10 @@ class Worker:
     def evict(self, key: CellKey) -> None:
         for folding in self.reading.foldings.values():
             folding.board.evict(key)
+
+    def evict_day(self, key: DayKey) -> None:
+        for folding in self.reading.foldings.values():
+            folding.board.counters.forget_day(key)
 
     def _consumer(self, listener: ConsumerRebalanceListener) -> AIOKafkaConsumer:
         return clients.consumer(
@@ -88,7 +97,9 @@ class Worker:
         kind = self.kinds[where.topic]
         board = await patient(lambda: kind.rows.board(where))
         self.publisher.assigned(board.counters.cells)
+        self.agent_time.assigned(board.counters.days)
         return Folding(where, board, kind.rows, kind.facts, self.missing, self.bury)
 
     def _closed(self, folding: Folding) -> None:
         self.publisher.revoked(folding.board.counters.cells)
+        self.agent_time.revoked(folding.board.counters.days)

@@ -94,6 +94,11 @@ class Counters:
         """What had changed is durable."""
         self.changed_cells, self.changed_days = {}, {}
 
+    def forget_day(self, key: DayKey) -> None:
+        """Forget a day that nothing is expected for; it is loaded again if something comes."""
+        if key not in self.changed_days:
+            self.days.pop(key, None)
+
     def forget_days(self, most: int) -> None:
         """Only the ``most`` youngest days in memory stay there; the others are loaded again if something comes."""
         for key in list(self.days)[: max(0, len(self.days) - most)]:

@@ -101,6 +101,8 @@ def move_on(clerk: Clerk, out: Out, before: Standing, slots: int, at: int) -> No
         return
     if before[0] != "signed_out" and clerk.since >= 0:
         spans(clerk.agent, out, before, slots, clerk.since, at)
+    if now[0] != "signed_out":
+        out.append((DAY, clerk.agent, quarter(at), clerk.team, "signed_in_ms", 0))  # the day shows what goes on
     clerk.since = at
 
 
