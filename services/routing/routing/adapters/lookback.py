@@ -51,10 +51,10 @@ class Command:
     def zone(self) -> ZoneInfo:
         return settings(self.env).zone
 
-    def run(self, work: Coroutine[Any, Any, int]) -> int:
+    def run(self, work: Callable[[], Coroutine[Any, Any, int]]) -> int:
         """Its exit code; what cannot be answered is told in one line."""
         try:
-            return asyncio.run(work)
+            return asyncio.run(work())
         except (ConfigError, NotFound, NotNow, Rejected, Unserved, ValueError, OSError) as error:
             sys.stderr.write("".join(f"routing: {line}\n" for line in _words(error).splitlines()))
             return BAD_INPUT
@@ -114,10 +114,8 @@ def add_commands(app: App, open: Open, env: Mapping[str, str]) -> None:
         token
             A bearer token for --url; SWITCHLOG_TOKEN when not given.
         """
-        asked = Question(contact, queue, at, agent, last, lang)
-        if url:
-            return command.run(_why_of_api(command, asked, url, token or env.get("SWITCHLOG_TOKEN", ""), json))
-        return command.run(_why_of_store(command, asked, store, tenant, json))
+        given, known = (contact, queue, at, agent, last, lang), token or env.get("SWITCHLOG_TOKEN", "")
+        return command.run(lambda: _why(command, Question(*given), store, tenant, url, known, json))
 
     @app.command
     def replay(
@@ -153,8 +151,8 @@ def add_commands(app: App, open: Open, env: Mapping[str, str]) -> None:
         if url:
             body: Shown = {"date": date}
             known = token or env.get("SWITCHLOG_TOKEN", "")
-            return command.run(_job(command, f"{url}/v1/pools/{pool}/replays", body, known, json, progress))
-        return command.run(_replay(command, pool, date, store, tenant, json, progress))
+            return command.run(lambda: _job(f"{url}/v1/pools/{pool}/replays", body, known, json, progress))
+        return command.run(lambda: _replay(command, pool, date, store, tenant, json, progress))
 
     @app.command(name="what-if")
     def what_if(
@@ -205,10 +203,9 @@ def add_commands(app: App, open: Open, env: Mapping[str, str]) -> None:
         asked = Asked(policy, roster, config, seeds, threshold)
         if url:
             known = token or env.get("SWITCHLOG_TOKEN", "")
-            body: Shown = {"date": date, "policy": policy, "seeds": seeds, "threshold_s": threshold}
-            body |= {name: path.read_text() for name, path in (("roster", roster), ("config", config)) if path}
-            return command.run(_job(command, f"{url}/v1/pools/{pool}/what-ifs", body, known, json, progress))
-        return command.run(_what_if(command, pool, date, asked, store, tenant, json, progress))
+            where = f"{url}/v1/pools/{pool}/what-ifs"
+            return command.run(lambda: _job(where, _body(date, asked), known, json, progress))
+        return command.run(lambda: _what_if(command, pool, date, asked, store, tenant, json, progress))
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +236,9 @@ def instant(text: str, zone: ZoneInfo) -> int:
     return round(aware.timestamp() * 1000)
 
 
-async def _why_of_store(command: Command, asked: Question, store: str, tenant: str, json: bool) -> int:
+async def _why(command: Command, asked: Question, store: str, tenant: str, url: str, token: str, json: bool) -> int:
+    if url:
+        return _why_told(await _asked_of_api(command, asked, url, token), json)
     async with command.open(chosen(store, command.env)) as why:
         return _why_told(await _answer(why, asked, tenant, command.zone), json)
 
@@ -253,7 +252,7 @@ async def _answer(why: Why, asked: Question, tenant: str, zone: ZoneInfo) -> Sho
     return why_shown.queue(standing, asked.lang, zone)
 
 
-async def _why_of_api(command: Command, asked: Question, url: str, token: str, json: bool) -> int:
+async def _asked_of_api(command: Command, asked: Question, url: str, token: str) -> Shown:
     given: dict[str, str] = {"lang": asked.lang, "last": str(asked.last)}
     if asked.contact:
         path = f"/v1/contacts/{asked.contact}/why"
@@ -262,7 +261,7 @@ async def _why_of_api(command: Command, asked: Question, url: str, token: str, j
     else:
         path = f"/v1/queues/{asked.queue}/why"
         given["at"] = timestamp(instant(asked.at, command.zone))
-    return _why_told(await asking.get(f"{url}{path}", given, token), json)
+    return await asking.get(f"{url}{path}", given, token)
 
 
 def _why_told(shown: Shown, json: bool) -> int:
@@ -304,7 +303,14 @@ async def _what_if(
     return DIVERGED if asked.same and not found.identical else DONE
 
 
-async def _job(command: Command, url: str, body: Shown, token: str, json: bool, progress: How) -> int:
+def _body(date: str, asked: Asked) -> Shown:
+    """What is asked, with the files' texts."""
+    files = (("roster", asked.roster), ("config", asked.config))
+    texts = {name: path.read_text(encoding="utf-8") for name, path in files if path}
+    return {"date": date, "policy": asked.policy, "seeds": asked.seeds, "threshold_s": asked.threshold_s} | texts
+
+
+async def _job(url: str, body: Shown, token: str, json: bool, progress: How) -> int:
     """Start it, follow its progress, tell its result as if it had been done here."""
     with told_progress(progress, url.rpartition("/v1/")[2]) as tell:
         shown, code = await asking.job(url, body, token, tell)

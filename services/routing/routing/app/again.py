@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from switchlog.envelope import StreamId
 
@@ -83,7 +83,7 @@ class Again:
             self._happen(event, version, turn.at)
             if version in self._versions:
                 contact, looked_at = before or self._still_waiting(event, turn.events[n + 1 :], turn.at)
-                same = decided[n] if n < len(decided) else None
+                same = _placed(decided[n], turn.versions[0]) if n < len(decided) else None
                 self._decided(turn, event, version, same, identical, contact, looked_at)
 
     def _looked_at(
@@ -134,6 +134,13 @@ class Again:
             if len(self._ahead) < AHEAD_KEPT:
                 reason = came_first(other, watched, event.agent)
                 self._ahead.append(Ahead(version, at, other.id, event.agent, reason))
+
+
+def _placed(event: Event, first: int) -> Event:
+    """With the version of its cause, which is known only when a fact is stored."""
+    if not isinstance(event, ContactOffered):
+        return event
+    return replace(event, explanation=replace(event.explanation, cause_version=first))
 
 
 def came_first(other: Contact, watched: Contact, agent: str) -> str:

@@ -14,7 +14,7 @@ from ...domain.replay import input_of
 from ...domain.state import Board
 from ..again import twin
 from ..deadlines import Deadlines
-from ..history import Day, History
+from ..history import Day, History, Turn
 from ..paper.engine import Told
 from ..paper.figures import Figures, shown
 from ..paper.floor import Floor
@@ -94,6 +94,23 @@ class Tally:
         )
 
 
+class Apart:
+    """A recorded day from ``start`` to ``end``, taken apart and told of as it was; ``board`` is used up."""
+
+    def __init__(self, board: Board, start: int, end: int, threshold_s: int = 20) -> None:
+        self._board, self._end = board, end
+        self._taking, self._tally = Taking(twin(board), start), Tally(board, end, threshold_s)
+
+    def take(self, turn: Turn) -> None:
+        self._taking.take(turn)
+        for event in turn.events:
+            evolve(self._board, event, turn.at)
+        self._tally.take(Told(turn.at, input_of(turn.events[0]), list(turn.events)))
+
+    def done(self) -> tuple[Recorded, Outcome]:
+        return self._taking.done(self._end, _still_due(self._board, self._end)), self._tally.over()
+
+
 async def taken_apart(history: History, pool: StreamId, day: Day, threshold_s: int = 20) -> tuple[Recorded, Outcome]:
     """The recorded day, and what came of it. Raises ``ValueError`` when its beginning is not sound."""
     opened = await history.opened(pool, day)
@@ -101,14 +118,10 @@ async def taken_apart(history: History, pool: StreamId, day: Day, threshold_s: i
         raise ValueError(f"{pool.name} {day.date}: the state at its beginning does not match its digest")
     last = day.last or await history.events.head(pool)
     (end,) = [row.recorded_at for row in await history.events.read(pool, last - 1, 1)]
-    board, taking = opened.board, Taking(twin(opened.board), opened.recorded_at)
-    tally = Tally(board, end, threshold_s)
+    apart = Apart(opened.board, opened.recorded_at, end, threshold_s)
     async for turn in history.turns(pool, opened.head, last):
-        taking.take(turn)
-        for event in turn.events:
-            evolve(board, event, turn.at)
-        tally.take(Told(turn.at, input_of(turn.events[0]), list(turn.events)))
-    return taking.done(_still_due(board, end)), tally.over()
+        apart.take(turn)
+    return apart.done()
 
 
 def enacted(

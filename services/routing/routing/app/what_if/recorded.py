@@ -149,13 +149,13 @@ class Taking:
 
     def take(self, turn: Turn) -> None:
         opening, order = turn.events[0], turn.versions[0]
-        self.day.end = max(self.day.end, turn.at)
         self._input(opening, turn.at, order)
         for event in turn.events:
             self._follow(event, turn.at)
 
-    def done(self, waits_for: frozenset[TimerElapsed]) -> Recorded:
-        """The day; ``waits_for`` are the timers that were due by its end and not told."""
+    def done(self, end: int, waits_for: frozenset[TimerElapsed]) -> Recorded:
+        """The day until ``end``; ``waits_for`` are the timers that were due by then and not told."""
+        self.day.end = end
         for held in self._held.values():
             self._by_the_clock(held)
         for offer_id, (agent, at, _) in self._open.items():
