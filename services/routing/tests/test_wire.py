@@ -144,7 +144,22 @@ def waited() -> Scene:
     pool.tell(OverflowObserved("t1/pool-p2", 5, "c9", "far", "q2"))
     pool.tell(TimerElapsed(TimerKind.HOURS, pool.now, queue="q2", open=True, threshold_ms=60_000))
     pool.tell(SetQueueOpen("q1", False, "shut", reason="fire"))
+    _surge(pool)
     return pool
+
+
+def _surge(pool: Scene) -> None:
+    """Too many come to q3, who are told how long it will be, and then nobody."""
+    steps = (SurgeStep("sorry", SurgeAction.MESSAGE, message="many-callers"),)
+    pool.queue("q3", announce_wait=True, surge=SurgeRule(usual_milli=3000, steps=steps))
+    pool.ready("a3")
+    pool.served("c20", queue="q3")
+    for n in range(21, 40):
+        pool.queued(f"c{n}", "q3")
+    for minutes in (0, 6, 17):
+        pool.later(minutes * 60_000).tell(TimerElapsed(TimerKind.SURGE, pool.now, queue="q3", usual_milli=1000))
+    pool.done("c20", "a3")
+    pool.tell(StartDay("2025-06-17", "carry-2", "Asia/Shanghai"))
 
 
 def test_every_fact_comes_back_from_its_bytes() -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict, fields
 from typing import Any
 
 from contactcenter.agent.v1 import events_pb2 as agent_pb
 from contactcenter.contact.v1.types_pb2 import Attribute
 from contactcenter.routing.v1 import events_pb2 as pb
 
+from ..domain.estimate import Learned
 from ..domain.expressions import given_for
 from ..domain.members import Agent, Contact, Demand, Phase, Ring, Work, leg_key
 from ..domain.observed import Attributes
 from ..domain.plans import NO_PLAN, Aim, Plan, Step, StepKind
 from ..domain.pool_facts import Calendar, PoolCarried
+from ..domain.surge import MINUTE_MS, QUARTER_MS, Crowd
 from .defined import (
     definition_of,
     hours_definition_of,
@@ -55,6 +58,10 @@ def write_piece(fact: pb.PoolCarried, event: PoolCarried) -> None:
     fact.turns, fact.share_clock = event.turns, event.share_clock
     for share, come in event.shares:
         fact.shares.add(**{"queue": share, "pass": come})
+    for queue, priority, learned in event.learned:
+        fact.learned.add(queue=queue, priority=priority, **asdict(learned))
+    for queue, crowd in event.crowds:
+        _write_crowd(fact.crowds.add(queue=queue), crowd)
 
 
 def read_piece(fact: pb.PoolCarried) -> PoolCarried:
@@ -79,6 +86,8 @@ def read_piece(fact: pb.PoolCarried) -> PoolCarried:
         turns=fact.turns,
         shares=tuple((one.queue, getattr(one, "pass")) for one in fact.shares),
         share_clock=fact.share_clock,
+        learned=tuple((one.queue, one.priority, _read_learned(one)) for one in fact.learned),
+        crowds=tuple((one.queue, _read_crowd(one)) for one in fact.crowds),
     )
 
 
@@ -95,6 +104,33 @@ def _write_times(fact: pb.PoolCarried, event: PoolCarried) -> None:
 
 def _read_calendar(one: pb.CarriedCalendar) -> Calendar:
     return Calendar(one.open, one.threshold_ms, one.since.ToMilliseconds(), one.threshold_before_ms)
+
+
+def _read_learned(one: pb.CarriedLearned) -> Learned:
+    return Learned(**{field.name: getattr(one, field.name) for field in fields(Learned)})
+
+
+def _write_crowd(one: pb.CarriedCrowd, crowd: Crowd) -> None:
+    one.since = crowd.since // QUARTER_MS
+    minutes, quarters = sorted(crowd.minutes.items()), sorted(crowd.quarters.items())
+    one.minutes.extend(at // MINUTE_MS for at, _ in minutes)
+    one.minute_counts.extend(count for _, count in minutes)
+    one.quarters.extend(at // QUARTER_MS for at, _ in quarters)
+    one.quarter_counts.extend(count for _, count in quarters)
+    _set_time(one.started_at, crowd.started_at)
+    _set_time(one.calm_since, crowd.calm_since)
+    one.taken.extend(crowd.taken)
+
+
+def _read_crowd(one: pb.CarriedCrowd) -> Crowd:
+    return Crowd(
+        since=one.since * QUARTER_MS,
+        minutes=dict(zip((at * MINUTE_MS for at in one.minutes), one.minute_counts, strict=True)),
+        quarters=dict(zip((at * QUARTER_MS for at in one.quarters), one.quarter_counts, strict=True)),
+        started_at=one.started_at.ToMilliseconds(),
+        calm_since=one.calm_since.ToMilliseconds(),
+        taken=tuple(one.taken),
+    )
 
 
 # -- agents ------------------------------------------------------------------------------------------------------------
@@ -263,7 +299,7 @@ def _set_time(message: Any, at: int) -> None:
 
 _SAME = (
     *("leg", "queue", "priority", "credit_ms", "preferred_agent", "origin_queue"),
-    *("steps_done", "target"),
+    *("steps_done", "target", "estimated_wait_p50_ms", "estimated_wait_p90_ms"),
 )
 
 

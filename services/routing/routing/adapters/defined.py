@@ -167,7 +167,7 @@ _STEP = ("step", "after_ms", "to_queue", "to_pool", "to_team", "message")
 _SAME = (
     *("name", "open", "policy", "offer_timeout_ms", "thresholds_s", "short_abandon_ms", "priority", "credit_ms"),
     *("preferred_agent_ms", "max_length", "max_wait_ms", "wrap_up_ms", "hours", "targeting", "not_ready_on_no_answer"),
-    *("ring_agents", "workflow", "auto_accept", "weight"),
+    *("ring_agents", "workflow", "auto_accept", "weight", "announce_wait"),
 )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from ..domain.calendars import calendar_at, next_change
+from ..domain import surge
+from ..domain.calendars import calendar_at, next_change, same_quarters
 from ..domain.events import (
     Calendar,
     ContactOffered,
@@ -24,6 +25,7 @@ from ..domain.events import (
 from ..domain.members import Contact, Phase
 from ..domain.ranked import Ranked
 from ..domain.state import Board, Finality, quarter_end
+from ..domain.surge import MINUTE_MS
 from ..domain.waiting import timer_of
 
 
@@ -55,6 +57,8 @@ class Deadlines:
             self._finality(finality, now, time)
         for queue in {**board.queues, **board.calendars}:
             self._calendar(board, queue, now, time)
+        for queue in board.crowds:
+            self._crowd(board, queue, now, time)
 
     def follow(self, events: Iterable[Event], board: Board, now: int, time: float) -> None:
         """After ``events``: new deadlines; those whose offer, step or quarter hour is over are dropped."""
@@ -75,13 +79,13 @@ class Deadlines:
                 case _:
                     pass
 
-    def told(self, timers: Iterable[TimerElapsed], now: int) -> None:
-        """After ``timers`` were decided: what was due and had no effect is waited for no longer."""
-        for id in [id for timer in timers for id in (_id(timer),) if timer.due_at <= now and self._stands(id, timer)]:
-            self._drop(id)
-
-    def _stands(self, id: str, timer: TimerElapsed) -> bool:
-        return self._timers.get(id) == timer
+    def told(self, timers: Iterable[TimerElapsed], board: Board, now: int, time: float) -> None:
+        """After ``timers`` were decided: what was due and had no effect is waited for no longer, surges looked at."""
+        for timer in timers:
+            if timer.due_at <= now and self._timers.get(_id(timer)) == timer:
+                self._drop(_id(timer))
+            if timer.kind is TimerKind.SURGE:
+                self._crowd(board, timer.queue, now, time)
 
     def due(self, time: float) -> list[TimerElapsed]:
         """What is due at bus time ``time``, earliest first."""
@@ -128,6 +132,8 @@ class Deadlines:
 
     def _about_queues(self, event: Event, board: Board, now: int, time: float) -> None:
         match event:
+            case ContactWaiting(queue=queue) if queue in board.crowds:
+                self._crowd(board, queue, now, time)
             case QueueDefined(queue):
                 self._calendar(board, queue.id, now, time)
             case TimerElapsed(TimerKind.HOURS, queue=queue):
@@ -153,6 +159,17 @@ class Deadlines:
             self._hours(queue, now, *said, now, time)
         elif change := next_change(defined, hours, zone, now):
             self._hours(queue, *change, now, time)
+
+    def _crowd(self, board: Board, queue: str, now: int, time: float) -> None:
+        """While a surge is on it is looked at every minute, else as soon as one begins."""
+        rule, crowd = board.queue(queue).surge, board.crowds.get(queue)
+        if rule is None or crowd is None or self._zone is None:
+            return self._drop(f"surge:{queue}")
+        due = now - now % MINUTE_MS + MINUTE_MS if crowd.started_at else now
+        usual = surge.usual(crowd, same_quarters(due, self._zone, surge.WEEKS), rule)
+        if crowd.started_at or surge.is_news(rule, crowd, now, usual):
+            timer = TimerElapsed(TimerKind.SURGE, due, queue=queue, usual_milli=usual)
+            self._put(f"surge:{queue}", timer, now, time)
 
     def _hours(self, queue: str, due: int, open: bool, threshold: int, now: int, time: float) -> None:
         timer = TimerElapsed(TimerKind.HOURS, due, queue=queue, open=open, threshold_ms=threshold)
@@ -183,5 +200,7 @@ def _id(timer: TimerElapsed) -> str:
             return f"{timer.queue}@{timer.interval_end}"
         case TimerKind.HOURS:
             return f"hours:{timer.queue}"
+        case TimerKind.SURGE:
+            return f"surge:{timer.queue}"
         case _:
             return f"step:{timer.contact}"

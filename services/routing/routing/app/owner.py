@@ -220,7 +220,7 @@ class Owner:
         if self._deadlines.due(self._tools.bus.time()) and await self._tools.bus.alive():
             elapsed = self._deadlines.due(self._tools.bus.time())[:AT_ONCE]
             await self.tell([Arrived(self.stream, timer, self._timer_cause(timer)) for timer in elapsed])
-            self._deadlines.told(elapsed, self._now())
+            self._deadlines.told(elapsed, self._board, self._now(), self._tools.bus.time())
 
     def _timer_cause(self, timer: TimerElapsed) -> Cause:
         match timer.kind:

@@ -56,6 +56,15 @@ def next_change(queue: Queue, hours: Hours | None, zone: tzinfo, after: int) -> 
     return None
 
 
+def same_quarters(instant: int, zone: tzinfo, weeks: int) -> list[int]:
+    """The starts of the quarter hours that the clock of ``zone`` showed on the last ``weeks`` same weekdays."""
+    local = datetime.fromtimestamp(instant / 1000, zone)
+    starts = (
+        _epoch((local.replace(tzinfo=None) - timedelta(weeks=n)).replace(tzinfo=zone)) for n in range(1, weeks + 1)
+    )
+    return [start - start % (15 * MINUTE_MS) for start in starts]
+
+
 def _read(queue: Queue, hours: Hours | None, zone: tzinfo, instant: int, days: int) -> Reading:
     """What began yesterday may last until today."""
     first = datetime.fromtimestamp(instant / 1000, zone).date() - timedelta(days=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import asdict, replace
 from functools import lru_cache
 from itertools import chain
@@ -17,14 +17,20 @@ from routing.domain.events import Event, PoolCarried, PoolDayStarted, PoolOpened
 from routing.domain.members import Agent, Contact, Demand, Phase
 from routing.domain.plans import NO_PLAN, Plan
 from routing.domain.state import Board
+from routing.domain.surge import Crowd
 
 T = TypeVar("T")
 
 # How many of each make a piece that stays well below 100 KiB.
-QUEUES, AGENTS, CONTACTS, FINALITIES, COMMANDS, HOURS, WORKFLOWS = 40, 60, 200, 1000, 2000, 20, 20
+QUEUES, AGENTS, CONTACTS, FINALITIES, COMMANDS, HOURS, WORKFLOWS, CROWDS = 40, 60, 200, 1000, 2000, 20, 20, 4
 FIRST_OF_QUEUE = (
     *("id", "open", "offer_timeout_ms", "threshold_ms", "short_abandon_ms", "credit_ms"),
     *("required_skills", "not_ready_on_no_answer", "definition"),
+)
+
+LATER_OF_CONTACT = (
+    *("own_skills", "attributes", "origin_queue", "steps_done", "target"),
+    *("estimated_wait_p50_ms", "estimated_wait_p90_ms"),
 )
 
 
@@ -56,6 +62,8 @@ def joined(tenant: str, pool: str, pieces: Sequence[PoolCarried], opened: PoolOp
     board.origins = dict(chain.from_iterable(piece.origins for piece in pieces))
     board.turns, board.share_clock = pieces[0].turns, pieces[0].share_clock
     board.shares = dict(pieces[0].shares)
+    board.learned = {(queue, priority): copy(one) for piece in pieces for queue, priority, one in piece.learned}
+    board.crowds = {queue: deepcopy(one) for piece in pieces for queue, one in piece.crowds}
     _connect(board)
     if digest(board) != opened.state_digest:
         return None
@@ -83,6 +91,8 @@ def pack(board: Board) -> bytes:
         **_said("turns", board.turns),
         **_said("shares", sorted(board.shares.items())),
         **_said("share_clock", board.share_clock),
+        **_said("learned", [(*key, asdict(one)) for key, one in sorted(board.learned.items())]),
+        **_said("crowds", [(queue, _crowd(one)) for queue, one in sorted(board.crowds.items(), key=itemgetter(0))]),
     }
     return json.dumps(state, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
@@ -102,6 +112,10 @@ def _defined(one: Hours | Workflow) -> dict[str, Any]:
     return asdict(one) | {"definition": one.definition.hex()}
 
 
+def _crowd(crowd: Crowd) -> dict[str, Any]:
+    return asdict(crowd) | {"minutes": sorted(crowd.minutes.items()), "quarters": sorted(crowd.quarters.items())}
+
+
 def _agent(agent: Agent) -> dict[str, Any]:
     shown = asdict(agent)
     for key in ("rank", "ranks", "attributes", "turn"):
@@ -113,7 +127,7 @@ def _agent(agent: Agent) -> dict[str, Any]:
 def _contact(contact: Contact) -> dict[str, Any]:
     """The first offer stands by itself, as when there could be no other; so does what every demand asks."""
     shown, plain = asdict(replace(contact, plan=NO_PLAN)), Demand(contact.queue, contact.channel, contact.required)
-    for key in ("own_skills", "attributes", "origin_queue", "steps_done", "target"):
+    for key in LATER_OF_CONTACT:
         shown |= _said(key, shown.pop(key))
     del shown["plan"]
     shown |= _said("plan", _plan(contact.plan))
@@ -172,6 +186,8 @@ def _parts_of(board: Board) -> Iterator[dict[str, Any]]:
         "workflows": (_by_id(board.workflows), WORKFLOWS),
         "calendars": (sorted(board.calendars.items(), key=itemgetter(0)), FINALITIES),
         "origins": (list(board.origins.items()), FINALITIES),
+        "learned": ([(*key, one) for key, one in sorted(board.learned.items(), key=itemgetter(0))], FINALITIES),
+        "crowds": (sorted(board.crowds.items(), key=itemgetter(0)), CROWDS),
     }
     for kind, (items, size) in kinds.items():
         for part in _parts(items, size):

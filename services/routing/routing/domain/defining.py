@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from routing.domain.commands import ChoosePolicy, DefineHours, DefineQueue, DefineWorkflow
+from routing.domain.crowding import call_off
 from routing.domain.definitions import Queue, Workflow
 from routing.domain.events import HoursDefined, PolicyChosen, QueueDefined, WorkflowDefined
 from routing.domain.matching import Turn
@@ -39,7 +40,10 @@ def _queue(turn: Turn, order: DefineQueue) -> Refusal:
         return "UNKNOWN_POLICY", wrong
     if queue.targeting and (wrong := turn.board.expressions.error(queue.targeting)):
         return "BAD_EXPRESSION", f"targeting: {wrong}"
+    before = turn.board.queue(queue.id).surge
     redefine(turn, QueueDefined(queue, order.command_id, reason=order.reason))
+    if before and queue.surge is None:
+        call_off(turn, queue.id, before)
     return DONE
 
 

@@ -138,6 +138,7 @@ class Queue:
     interval_targets: tuple[IntervalTarget, ...] = ()
     weight: int = 0
     surge: SurgeRule | None = None
+    announce_wait: bool = False
 
     @property
     def rules(self) -> bool:

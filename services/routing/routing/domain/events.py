@@ -22,6 +22,9 @@ PoolDayStarted = pool_facts.PoolDayStarted
 PoolOpened = pool_facts.PoolOpened
 PoolTaken = pool_facts.PoolTaken
 QueueDefined = pool_facts.QueueDefined
+SurgeEnded = pool_facts.SurgeEnded
+SurgeStarted = pool_facts.SurgeStarted
+SurgeStepTaken = pool_facts.SurgeStepTaken
 WorkflowDefined = pool_facts.WorkflowDefined
 
 
@@ -56,6 +59,7 @@ class TimerKind(StrEnum):
     FINALITY = "finality"
     HOURS = "hours"
     TARGET = "target"
+    SURGE = "surge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,10 @@ class OverflowObserved:
 
 @dataclass(frozen=True, slots=True)
 class ContactWaiting:
-    """``required_skills`` are the contact's and its queue's together, ``own_skills`` the contact's if those differ."""
+    """``required_skills`` are the contact's and its queue's together, ``own_skills`` the contact's if those differ.
+
+    ``position`` (from 1) and the estimates are 0 where the queue does not announce them or nobody could tell.
+    """
 
     contact: str
     leg: int
@@ -123,6 +130,9 @@ class ContactWaiting:
     own_skills: Skills = ()
     attributes: Attributes = ()
     origin_queue: str = ""
+    position: int = 0
+    estimated_wait_p50_ms: int = 0
+    estimated_wait_p90_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +202,8 @@ class OfferWithdrawn:
 
 @dataclass(frozen=True, slots=True)
 class ContactAssigned:
+    """``wrap_up_ms`` is its queue's time for wrap-up, 0: the agent's own; earlier logs do not have it."""
+
     offer_id: str
     contact: str
     leg: int
@@ -202,6 +214,7 @@ class ContactAssigned:
     queued_at: int
     accepted_at: int
     policy: str
+    wrap_up_ms: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +321,8 @@ class ContactDequeued:
     after_announcement: bool = False
     rule: str = ""
     origin_queue: str = ""
+    estimated_wait_p50_ms: int = 0
+    estimated_wait_p90_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,7 +360,8 @@ class TimerElapsed:
     """A moment that was waited for.
 
     ``offer``: an offer's deadline; ``finality``: a queue's quarter hour whose verdicts can no longer change (T after
-    its end); ``hours``: the queue is ``open`` or not from now on, and its T is ``threshold_ms`` (0: its own); the
+    its end); ``hours``: the queue is ``open`` or not from now on, and its T is ``threshold_ms`` (0: its own);
+    ``surge``: arrivals are to be looked at, of which ``usual_milli`` thousandths are usual in the rule's window; the
     others: the ``step`` (from 1) of a waiting contact's plan.
     """
 
@@ -360,6 +376,7 @@ class TimerElapsed:
     rule: str = ""
     open: bool = False
     step: int = 0
+    usual_milli: int = 0
 
 
 Observed = ContactObserved | AgentObserved | OverflowObserved
@@ -392,4 +409,7 @@ Event = (
     | AgentReleased
     | CommandRefused
     | TimerElapsed
+    | SurgeStarted
+    | SurgeStepTaken
+    | SurgeEnded
 )

@@ -91,6 +91,8 @@ def _removed(board: Board, queue: str) -> None:
     board.chosen.pop(queue, None)
     board.calendars.pop(queue, None)
     board.shares.pop(queue, None)
+    board.crowds.pop(queue, None)
+    board.learned = {key: learned for key, learned in board.learned.items() if key[0] != queue}
     board.reindex()
 
 

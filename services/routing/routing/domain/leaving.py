@@ -52,6 +52,8 @@ def dequeue(
             after_announcement=after_announcement,
             rule=rule,
             origin_queue=contact.origin_queue,
+            estimated_wait_p50_ms=contact.estimated_wait_p50_ms,
+            estimated_wait_p90_ms=contact.estimated_wait_p90_ms,
         )
     )
     bring_together(turn, agents=freed)

@@ -142,7 +142,12 @@ def accept(turn: Turn, contact: Contact, ring: Ring, command_id: str = "", *, au
     others = [one for one in contact.rings.values() if one is not ring]
     accepted = OfferAccepted(*terms(contact, ring), ring.offered_at, command_id, automatic)
     assigned = ContactAssigned(
-        *terms(contact, ring), contact.channel, contact.queued_at, turn.now, policy_name(turn.board, contact)
+        *terms(contact, ring),
+        contact.channel,
+        contact.queued_at,
+        turn.now,
+        policy_name(turn.board, contact),
+        turn.board.queue(contact.queue).wrap_up_ms,
     )
     taken = [OfferWithdrawn(*terms(contact, one), reason=Withdrawal.TAKEN) for one in others]
     turn.happen(accepted, *taken, assigned)

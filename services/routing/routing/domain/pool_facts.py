@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from routing.domain.definitions import Hours, Parameters, Queue, Workflow
+from routing.domain.definitions import Hours, Parameters, Queue, SurgeAction, Workflow
+from routing.domain.estimate import Learned
 from routing.domain.members import Agent, Contact
+from routing.domain.surge import Crowd
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,8 @@ class PoolCarried:
     """The ``piece``-th part (from 1) of what the day begins with; ``finalities`` are (queue, interval end, T).
 
     ``policy`` and ``parameters`` are the pool's, ``chosen`` those of queues; ``origins`` are (contact, first queue).
-    ``turns``, ``shares`` and ``share_clock`` are the board's, in every piece.
+    ``turns``, ``shares`` and ``share_clock`` are the board's, in every piece. ``learned`` are (queue, priority, what
+    their waits taught), ``crowds`` the arrivals of queues that watch for surges.
     """
 
     carry_id: str
@@ -59,6 +62,8 @@ class PoolCarried:
     turns: int = 0
     shares: tuple[tuple[str, int], ...] = ()
     share_clock: int = 0
+    learned: tuple[tuple[str, int, Learned], ...] = ()
+    crowds: tuple[tuple[str, Crowd], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +110,36 @@ class PolicyChosen:
     queue: str = ""
     parameters: Parameters = ()
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SurgeStarted:
+    """``arrivals`` came in ``window_ms``, usual are ``usual_milli`` thousandths; chance does that in ``chance_ppm``."""
+
+    queue: str
+    arrivals: int
+    window_ms: int
+    usual_milli: int
+    chance_ppm: int
+
+
+@dataclass(frozen=True, slots=True)
+class SurgeStepTaken:
+    """A step of the playbook is in force from now on; ``reversed``: no longer."""
+
+    queue: str
+    step: str
+    action: SurgeAction
+    reversed: bool = False
+    to_queue: str = ""
+    to_pool: str = ""
+    to_team: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SurgeEnded:
+    queue: str
+    arrivals: int
+    window_ms: int
+    usual_milli: int

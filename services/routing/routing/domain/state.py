@@ -6,12 +6,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from routing.domain.definitions import Hours, Parameters, Workflow
+from routing.domain.estimate import Learned
 from routing.domain.events import DEFAULT_POLICY, Calendar, Queue
 from routing.domain.expressions import NO_EXPRESSIONS, Expressions
 from routing.domain.lines import Lines
 from routing.domain.members import Agent, Contact, Demand, Phase
 from routing.domain.policies import POLICIES, Policy
 from routing.domain.settings import Setting, policy_of
+from routing.domain.surge import Crowd
 
 COMMANDS_KEPT = 10_000
 QUARTER_MS = 15 * 60 * 1000
@@ -34,7 +36,8 @@ class Board:
     and ``parameters`` are the pool's, ``chosen`` what was chosen for queues beside their definition. ``turns`` counts
     the offers made by rotation. ``shares`` say how far each weighted queue has come in its share of the agents' time,
     and ``share_clock`` how far the one served last. ``calendars`` are what was last heard of the queues' calendars,
-    ``origins`` the first queues of contacts that overflowed and are not queued anew yet, oldest first. ``waiting``
+    ``origins`` the first queues of contacts that overflowed and are not queued anew yet, oldest first. ``learned`` is
+    what waits taught, by queue and priority, ``crowds`` the arrivals of queues that watch for surges. ``waiting``
     counts by queue who waits without an offer.
     """
 
@@ -59,6 +62,8 @@ class Board:
     turns: int = 0
     shares: dict[str, int] = field(default_factory=dict)
     share_clock: int = 0
+    learned: dict[tuple[str, int], Learned] = field(default_factory=dict)
+    crowds: dict[str, Crowd] = field(default_factory=dict)
     expressions: Expressions = NO_EXPRESSIONS
     waiting: Counter[str] = field(default_factory=Counter, init=False)
     lines: Lines = field(init=False)
@@ -155,9 +160,16 @@ class Board:
         """``queue`` is served so from now on; who waits there stands where it belongs by that."""
         before = self.queue(queue.id)
         self.queues[queue.id] = queue
+        self.watch(queue.id)
         self.settle(queue.id)
         if before.weight or queue.weight:
             self.weighted = any(one.weight for one in self.queues.values())
+
+    def watch(self, queue: str) -> None:
+        """Arrivals of a queue are counted as long as it watches for surges, or until the one that is on has ended."""
+        crowd = self.crowds.get(queue)
+        if crowd and self.queue(queue).surge is None and not crowd.started_at:
+            del self.crowds[queue]
 
     def settle(self, queue: str) -> None:
         """Put in line anew who waits in ``queue`` or looks for its agents there."""

@@ -30,12 +30,17 @@ def enter(turn: Turn, contact: Contact) -> None:
         end(turn, contact, CLOSED, Trigger.CLOSED, "closed")
     elif _full(turn.board, queue):
         end(turn, contact, MAX_LENGTH, Trigger.LENGTH, f"waiting={_others(turn.board, queue.id)}")
-    elif (rule := diversion(turn.board, queue.id)) and may_go(contact, rule) and not available(turn.board, contact):
-        overflow(turn, contact, rule, f"waiting={_others(turn.board, queue.id)}")
+    elif (elsewhere := diversion(turn.board, queue.id)) and _to_go(turn.board, contact, elsewhere):
+        overflow(turn, contact, elsewhere, f"waiting={_others(turn.board, queue.id)}")
     elif contact.plan.aims:
         _reach(turn, contact, 1)
     else:
         bring_together(turn, contacts=[contact.id])
+
+
+def _to_go(board: Board, contact: Contact, rule: OverflowRule) -> bool:
+    """Nobody goes elsewhere for whom an agent is free here."""
+    return may_go(contact, rule) and not available(board, contact)
 
 
 def _applies(board: Board, contact: Contact, rule: OverflowRule) -> str:
