@@ -190,8 +190,9 @@ class Centre:
         if refusal := self.refuse.pop(parts[1], None):
             return refusal
         self.sent.append(f"{request.method} {parts[0]}/{parts[1]}")
+        parts[1], _, verb = parts[1].partition(":")
         kept = self.kept.setdefault((owner, parts[0]), {})
-        if request.method == "DELETE":
+        if request.method == "DELETE" or verb == "remove":
             del kept[parts[1]]
         else:
             kept[parts[1]] = json.loads(request.content)
@@ -281,7 +282,7 @@ async def test_what_the_file_does_not_name_goes_only_when_asked_and_last(tmp_pat
     await apply(centre, WHOLE)
     (less := tmp_path / "less.yaml").write_text("queues:\n  help: {pool: front}\nworkflows:\n  vip: " + VIP)
     assert await apply(centre, less) == ["PUT workflows/vip", "PUT queues/help"]
-    assert await apply(centre, less, remove=True) == ["DELETE queues/backup", "DELETE queues/night"]
+    assert await apply(centre, less, remove=True) == ["POST queues/backup:remove", "POST queues/night:remove"]
 
 
 VIP = "{pool: front, targets: [{queue: help}]}\n"

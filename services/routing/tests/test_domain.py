@@ -214,6 +214,14 @@ def test_an_accepted_offer_assigns_the_contact(pool: Scene) -> None:
     )
 
 
+def test_an_assignment_says_its_queues_time_for_wrap_up(pool: Scene) -> None:
+    """AG-2"""
+    pool.queue("q1", wrap_up_ms=15_000)
+    pool.ready("a1")
+    _, assigned = pool.accept(only_offer(pool.queued("c1")).offer_id, "a1")
+    assert isinstance(assigned, ContactAssigned) and assigned.wrap_up_ms == 15_000
+
+
 def test_an_expired_offer_puts_the_contact_at_the_head_and_the_agent_aside(pool: Scene) -> None:
     """RT-2: no answer puts the agent not ready and the contact back at the head."""
     pool.queue("q1", offer_timeout_ms=15_000)

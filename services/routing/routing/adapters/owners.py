@@ -99,7 +99,9 @@ class Owners:
         path = f"/v1/{place.collection}/{place.id}"
         tail = BY_NAME[place.owner, place.collection].path
         key = f"{self._run}-{place.collection}-{place.id}"
-        if change.kind == "removed":
+        if change.kind == "removed" and place.collection == "queues":
+            await self._asked("POST", place.owner, f"{path}:remove", key, {"reason": "config"})
+        elif change.kind == "removed":
             await self._asked("DELETE", place.owner, path, key)
         else:
             await self._asked("PUT", place.owner, f"{path}/{tail}" if tail else path, key, change.body)
