@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,8 @@ from routing.app.paper.engine import Engine, Told
 from routing.app.paper.world import Answer, Arrival, Reply, Shift, Willing, presence
 from routing.domain import carry
 from routing.domain import observed as seen
-from routing.domain.commands import AcceptOffer, ChoosePolicy, DefineQueue
+from routing.domain.commands import AcceptOffer, ChoosePolicy, DefineHours, DefineQueue
+from routing.domain.definitions import Action, Hours, OverflowRule, Span, Trigger
 from routing.domain.events import (
     AgentObserved,
     ContactObserved,
@@ -252,3 +254,45 @@ def test_a_day_goes_on_from_a_board_on_which_a_contact_stands(phase: str) -> Non
     ended = [t.at for t in told if isinstance(t.item, AgentObserved) and isinstance(t.item.fact, seen.WorkEnded)]
     assert len(ended) == 1
     assert not board.contacts and not board.agents["a1"].work
+
+
+# -- rules of waiting --------------------------------------------------------------------------------------------------
+
+
+def overflowing(action: Action, **options: Any) -> list[DefineQueue]:
+    rule = OverflowRule("late", Trigger.WAIT, 10_000, action, **options)
+    return [DefineQueue(Queue("q1", overflows=(rule,)), "q1"), DefineQueue(Queue("q2"), "q2")]
+
+
+def test_an_overflow_by_wait_queues_the_contact_anew_and_patience_goes_on() -> None:
+    """RT-5: the contact's own service moves it, at once; both stays are told."""
+    arrival = call("c1", 1_000, 5_000, patience_ms=60_000)
+    heard = run([arrival], [Shift("b1", 30_000, None, CALLS, ("q2",))], orders=overflowing(Action.QUEUE, to_queue="q2"))
+    legs = [(stay.leg, stay.queue, stay.outcome, stay.queued_at, stay.left_at) for stay in heard.legs]
+    assert legs == [(1, "q1", "flowed_out", 1_000, 11_000), (2, "q2", "answered", 11_000, 30_000)]
+    left = run([arrival], [], orders=overflowing(Action.QUEUE, to_queue="q2"))
+    assert [(stay.queue, stay.outcome, stay.left_at) for stay in left.legs] == [
+        ("q1", "flowed_out", 11_000), ("q2", "abandoned", 61_000),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("action", "outcome"), [(Action.CALLBACK, "callback"), (Action.VOICEMAIL, "flowed_out")])
+def test_an_overflow_to_no_queue_ends_the_contact_there(action: Action, outcome: str) -> None:
+    heard = run([call("c1", 1_000, patience_ms=60_000)], [], orders=overflowing(action))
+    assert [(stay.outcome, stay.left_at, stay.ended_at) for stay in heard.legs] == [(outcome, 11_000, 11_000)]
+
+
+def test_every_decision_that_is_explained_is_heard() -> None:
+    heard = run([call("c1", 0)], [], orders=overflowing(Action.CALLBACK))
+    assert [(at, type(decision).__name__) for at, decision in heard.decisions] == [(10_000, "ContactOverflowed")]
+
+
+def test_queues_open_and_close_by_their_hours_in_the_zone_of_the_day() -> None:
+    """RT-6: second 0 is midnight of a Thursday in UTC."""
+    hours = Hours("office", weekly=((4, Span(60, 120)),))
+    orders = [DefineHours(hours, "hours"), DefineQueue(Queue("q1", hours="office"), "q1")]
+    minute = 60_000
+    heard = run([call("c1", 59 * minute), call("c2", 60 * minute), call("c3", 120 * minute)], agents(1), orders=orders)
+    assert {contact: stay.outcome for contact, stay in heard.stays.items()} == {
+        "c1": "blocked", "c2": "answered", "c3": "blocked",
+    }  # fmt: skip

@@ -47,7 +47,7 @@ def whole(script: Script, out: Path) -> dict[str, int]:
 
 def engine_alone(script: Script) -> dict[str, int]:
     day = script.day
-    engine = Engine(day.board, day.people, day.start)
+    engine = Engine(day.board, day.people, day.start, script.asked.tz)
     facts = 0
     for told in engine.run(day.arrivals, in_order([(day.start, order) for order in day.orders], day.cues)):
         facts += len(told.events)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import tzinfo
 from heapq import heappop, heappush
 from itertools import count
 from typing import Any, NamedTuple
@@ -11,12 +12,14 @@ from typing import Any, NamedTuple
 from ...domain import observed as seen
 from ...domain.commands import AcceptOffer, DeclineOffer, Input
 from ...domain.decide import decide_one
+from ...domain.definitions import Action
 from ...domain.events import (
     AgentObserved,
     ContactAssigned,
     ContactDequeued,
     ContactObserved,
     ContactOffered,
+    ContactOverflowed,
     Event,
     OfferExpired,
     Outcome,
@@ -31,6 +34,10 @@ from .world import Arrival, Cue, People, Reply, Willing
 # and whoever is answered at the end of their patience is answered.
 CUE, END, ANSWER, ARRIVE, LEAVE = range(5)
 
+NEVER = 1 << 62
+# A weekly calendar has shown all it has by then, and contacts who still wait will wait for ever.
+QUIET_MS = 8 * 86_400_000
+
 Do = Callable[..., None]
 
 
@@ -44,22 +51,29 @@ class Told(NamedTuple):
 
 @dataclass(slots=True)
 class Case:
-    """A contact from its arrival to the end of its talk; ``leg`` is the number of its last leg."""
+    """A contact from its arrival to the end of its talk: ``leg`` and ``queue`` are where it is now.
+
+    ``moving``: a rule has sent it on to another queue, where it is about to wait.
+    """
 
     arrival: Arrival
     leg: int
+    queue: str
+    arrived_at: int
     version: int = 0
     talking: bool = False
+    moving: bool = False
 
 
 class Engine:
     """One pool. ``run`` yields its turns in the order of a pool's stream; ``board`` is as after the last one.
 
     The same board, people, arrivals and cues give the same turns. A board that is not empty is taken as it stands:
-    ``adopt`` its contacts, and give what agents at work will do as cues.
+    ``adopt`` its contacts, and give what agents at work will do as cues. ``zone`` is that of queues whose hours name
+    none; without it nobody opens or closes a queue but cues.
     """
 
-    def __init__(self, board: Board, people: People | None = None, now: int = 0) -> None:
+    def __init__(self, board: Board, people: People | None = None, now: int = 0, zone: tzinfo | None = None) -> None:
         self.board, self.now = board, now
         self._people = people or Willing()
         self._agenda: list[tuple[int, int, int, Do, tuple[Any, ...]]] = []
@@ -67,9 +81,10 @@ class Engine:
         self._cases: dict[str, Case] = {}
         self._versions: dict[str, int] = {}
         self._missed: dict[str, int] = {}
-        self._deadlines = Deadlines()
+        self._deadlines = Deadlines(zone=zone)
         self._deadlines.start(board, now, _bus_time(now), lambda at: 0)
         self._turns: list[Told] = []
+        self._quiet_since, self._elapses = now, NEVER
 
     def run(self, arrivals: Iterable[Arrival], cues: Iterable[Cue] = (), until: int | None = None) -> Iterator[Told]:
         """Every turn until nothing more can happen, or up to and including ``until``; both inputs sorted by time."""
@@ -77,7 +92,7 @@ class Engine:
         self._next_arrival(iter(arrivals))
         while True:
             at = self._next_at()
-            if at is None or (until is not None and at > until):
+            if at is None or (until is not None and at > until) or self._is_over(at):
                 return
             self.now = max(at, self.now)
             self._step()
@@ -87,7 +102,8 @@ class Engine:
     def adopt(self, arrival: Arrival) -> None:
         """Simulate a contact that is on the board already: its patience, and its answer or connection if under way."""
         contact = self.board.contacts[arrival.contact]
-        case = self._cases[contact.id] = Case(arrival, contact.leg, contact.version)
+        case = Case(arrival, contact.leg, contact.queue, contact.arrived_at, contact.version)
+        self._cases[contact.id] = case
         self._impatience(case)
         if contact.phase is Phase.ASSIGNED:
             self._at(self.now + self._people.connect_ms(arrival, contact.agent), ANSWER, self._connect, case, contact)
@@ -101,18 +117,30 @@ class Engine:
 
     def _next_at(self) -> int | None:
         elapses = self._deadlines.next()
-        timer = None if elapses is None else round(elapses * 1000)
-        if not self._agenda:
-            return timer
-        return self._agenda[0][0] if timer is None else min(timer, self._agenda[0][0])
+        self._elapses = NEVER if elapses is None else round(elapses * 1000)
+        first = min(self._elapses, self._agenda[0][0] if self._agenda else NEVER)
+        return None if first == NEVER else first
+
+    def _is_over(self, at: int) -> bool:
+        """Calendars never end: when nobody comes any more, they alone are no reason to go on."""
+        if self._agenda:
+            self._quiet_since = self.now
+            return False
+        return not (self.board.contacts or self.board.finalities) or at - self._quiet_since > QUIET_MS
 
     def _step(self) -> None:
-        """What people do comes before what elapses: an offer accepted in its last millisecond is accepted."""
-        if self._agenda and self._agenda[0][0] <= self.now:
+        """Of one millisecond: an offer accepted in its last is accepted, a queue that opens is open for who comes."""
+        if (
+            self._agenda
+            and self._agenda[0][0] <= self.now
+            and (self._elapses > self.now or self._agenda[0][1] < ARRIVE)
+        ):
             _, _, _, do, about = heappop(self._agenda)
             do(*about)
         else:
-            self._tell(self._deadlines.due(_bus_time(self.now))[0])
+            timer = self._deadlines.due(_bus_time(self.now))[0]
+            self._tell(timer)
+            self._deadlines.told([timer], self.board, self.now, _bus_time(self.now))
 
     # -- what comes from outside ---------------------------------------------------------------------------------------
 
@@ -127,7 +155,7 @@ class Engine:
             self._at(cue[0], CUE, self._cue, cue[1], cues)
 
     def _arrive(self, arrival: Arrival, arrivals: Iterator[Arrival]) -> None:
-        self._queue(Case(arrival, arrival.leg))
+        self._queue(Case(arrival, arrival.leg, arrival.queue, arrival.at))
         self._next_arrival(arrivals)
 
     def _cue(self, what: AgentFact | ContactFact | Input, cues: Iterator[Cue]) -> None:
@@ -145,25 +173,37 @@ class Engine:
     # -- contacts ------------------------------------------------------------------------------------------------------
 
     def _queue(self, case: Case) -> None:
+        """As an ingress does: what the queue adds to a contact's priority is in the fact."""
         arrival = case.arrival
         self._cases[arrival.contact] = case
-        self._impatience(case)
-        self._contact(
-            seen.ContactQueued(
-                arrival.contact,
-                case.leg,
-                arrival.queue,
-                self.board.pool,
-                arrival.channel,
-                self.now,
-                self.now,
-                arrival.priority,
-                arrival.credit_ms,
-                arrival.skills,
-                arrival.preferred_agent,
-            ),
-            case,
+        if not case.moving:
+            self._impatience(case)
+        case.moving = False
+        fact = seen.ContactQueued(
+            contact=arrival.contact,
+            leg=case.leg,
+            queue=case.queue,
+            pool=self.board.pool,
+            channel=arrival.channel,
+            queued_at=self.now,
+            arrived_at=case.arrived_at,
+            priority=arrival.priority + self.board.queue(case.queue).priority,
+            credit_ms=arrival.credit_ms,
+            required_skills=arrival.skills,
+            preferred_agent=arrival.preferred_agent,
         )
+        self._contact(fact, case)
+
+    def _overflowed(self, event: ContactOverflowed) -> None:
+        """To another queue of this pool it goes as the next leg; any other way it is gone from here."""
+        case = self._cases.get(event.contact)
+        if case is not None and event.action is Action.QUEUE and event.to_pool == self.board.pool:
+            case.moving = True
+            self._at(self.now, END, self._move, case, event.to_queue)
+
+    def _move(self, case: Case, queue: str) -> None:
+        case.leg, case.queue = case.leg + 1, queue
+        self._queue(case)
 
     def _impatience(self, case: Case) -> None:
         if case.arrival.patience_ms is not None:
@@ -253,8 +293,8 @@ class Engine:
                 talk, wrap_up = self._people.work_ms(case.arrival, event.agent)
                 self._at(self.now + talk, END, self._talk_ends, case, event.leg, event.agent, wrap_up)
             return
-        if event.outcome is not Outcome.FLOWED_OUT:
-            self._cases.pop(event.contact, None)
+        if case is not None and case.leg == event.leg and not case.moving:
+            del self._cases[event.contact]
         agent = self.board.agents.get(event.agent)
         if agent and leg_key(event.contact, event.leg) in agent.work:  # accepted, but gone before it was connected
             self._at(self.now, END, self._agent, seen.WorkEnded(event.agent, event.contact, event.leg))
@@ -268,13 +308,14 @@ class Engine:
         else:
             self._agent(seen.WorkEnded(agent, contact, leg))
         if then is not None:
-            self._queue(Case(replace(then, at=self.now), leg + 1, case.version))
+            self._queue(Case(replace(then, at=self.now), leg + 1, then.queue, case.arrived_at, case.version))
 
 
 _REACTIONS: dict[type[Any], Callable[[Engine, Any], None]] = {
     ContactOffered: Engine._offered,
     OfferExpired: Engine._missed_offer,
     ContactAssigned: Engine._assigned,
+    ContactOverflowed: Engine._overflowed,
     ContactDequeued: Engine._left,
 }
 

@@ -63,7 +63,7 @@ class Found:
 
 def simulate(day: Day, asked: Asked, listener: Listener) -> Found:
     """Run ``day`` to its end. Deterministic: equal inputs give equal calls of ``listener`` and equal figures."""
-    engine = Engine(day.board, day.people, day.start)
+    engine = Engine(day.board, day.people, day.start, asked.tz)
     interval = intervals(asked.step, asked.tz)
     figures, floor, stays = Figures(interval, asked.threshold_s), Floor(day.board, interval), Stays()
     first: list[tuple[int, Input]] = [(day.start, order) for order in day.orders]

@@ -21,7 +21,8 @@ class Arrival:
     """One leg of a contact as it is queued at ``at``, and what travels with it, whoever serves it.
 
     ``talk_ms`` is from two-way media to the agent's end; ``patience_ms`` from ``at`` until the customer leaves if not
-    connected by then (``None``: never). ``then`` is queued when the talk ends (a transfer); its own ``at`` is not read.
+    connected by then, wherever rules have moved it (``None``: never). ``then`` is queued when the talk ends (a
+    transfer); its own ``at`` is not read. The queue's own priority is added to ``priority``.
     """
 
     contact: str
