@@ -79,7 +79,7 @@ class FedFile:
         except Refused as why:
             return Item(number, [], [], set(), [(why, text[:2_000].decode("utf-8", "replace"))])
 
-    # --- tables ---------------------------------------------------------------------------------------------------------
+    # --- tables -------------------------------------------------------------------------------------------------------
 
     def _table(self, handle: BinaryIO, mapping: CallLog) -> Iterator[Item]:
         told = mapping.file

@@ -54,11 +54,15 @@ class Outcomes(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Facts(msgspec.Struct, forbid_unknown_fields=True):
-    """``[facts]``: one row is one event; ``names`` leads from its word to the facts that it is, none where empty."""
+    """``[facts]``: one row is one event; ``names`` leads from its word to the facts that it is, none where empty.
+
+    ``say`` are fields that an event's rows say as constants, ``more`` those that they say in a column.
+    """
 
     column: str
     names: dict[str, list[str]]
     at: str
+    say: dict[str, dict[str, str]] = {}
     more: dict[str, dict[str, str]] = {}
 
 
@@ -76,7 +80,7 @@ class CallLog(msgspec.Struct, forbid_unknown_fields=True):
     values: dict[str, dict[str, str]] = {}
     outcome: Outcomes | None = None
     facts: Facts | None = None
-    absent: list[str] = [""]
+    absent: list[str] = []
     repeated: Literal["legs", "split"] = "legs"
     trunk: bool = False
 
@@ -145,12 +149,19 @@ class Reader:
 
     def lines(self, row: Texts) -> list[Line]:
         """The lines of a row; raises ``Refused``."""
+        facts = self.mapping.facts
+        if facts is not None and not self._names(row, facts):
+            return []
         said = self._said(row)
         if not said.get("contact"):
             raise Refused("MISSING_FIELD", f"column {self.mapping.columns['contact']} is empty")
-        if self.mapping.facts is not None:
-            return self._facts(row, said, self.mapping.facts)
-        return self._call(row, said)
+        return self._call(row, said) if facts is None else self._facts(row, said, facts)
+
+    def _names(self, row: Texts, facts: Facts) -> list[str]:
+        word = self._text(row, facts.column)
+        if word not in facts.names:
+            raise Refused("UNKNOWN_VALUE", f"{facts.column}: {word[:40]!r} is not mapped")
+        return facts.names[word]
 
     def _said(self, row: Texts) -> Texts:
         """The fields of the row: constants, then columns, with their values put into our words."""
@@ -172,12 +183,10 @@ class Reader:
 
     def _facts(self, row: Texts, said: Texts, facts: Facts) -> list[Line]:
         word = self._text(row, facts.column)
-        if word not in facts.names:
-            raise Refused("UNKNOWN_VALUE", f"{facts.column}: {word[:40]!r} is not mapped")
         at = self._time(self._text(row, facts.at), facts.at)
         more = {name: self._text(row, column) for name, column in facts.more.get(word, {}).items()}
-        common = {"source": self.mapping.source, "at": call_rows.instant(at)} | said | more
-        return [common | {"fact": fact} for fact in facts.names[word]]
+        common: Line = {"source": self.mapping.source, "at": call_rows.instant(at)} | said
+        return [common | facts.say.get(word, {}) | more | {"fact": fact} for fact in self._names(row, facts)]
 
     def _call(self, row: Texts, said: Texts) -> list[Line]:
         outcome = self._outcome(row)
