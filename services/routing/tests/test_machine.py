@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from routing.domain import carry
+from routing.domain import carry, matching
 from routing.domain import observed as seen
-from routing.domain.commands import AcceptOffer, DeclineOffer, DefineQueue, Input, TakePool
+from routing.domain.commands import AcceptOffer, ChoosePolicy, DeclineOffer, DefineQueue, Input, TakePool
 from routing.domain.decide import decide
+from routing.domain.definitions import Relaxation
 from routing.domain.events import (
     AgentObserved,
     CapacityReleased,
@@ -27,16 +28,42 @@ from routing.domain.events import (
     OfferWithdrawn,
     PoolTaken,
     Queue,
+    QueueDefined,
     TimerElapsed,
     TimerKind,
 )
+from routing.domain.members import Contact
+from routing.domain.members import Phase as Standing
+from routing.domain.policies import POLICIES
 from routing.domain.replay import Recorded, replay
 from routing.domain.state import Board
+from routing.domain.waiting import timer_of
 
 from .scene import START, fold
 
-AGENTS = ("a1", "a2", "a3")
-CONTACTS = tuple(f"c{n}" for n in range(8))
+AGENTS = tuple(f"a{n}" for n in range(1, 8))
+CONTACTS = tuple(f"c{n}" for n in range(20))
+VIP = (("vip", 2),)
+QUEUES = {
+    queue.id: queue
+    for queue in (
+        Queue("q1", offer_timeout_ms=10_000),
+        Queue("many", offer_timeout_ms=10_000, ring_agents=2, weight=2),
+        Queue("auto", auto_accept=True, policy="round-robin@1"),
+        Queue("held", offer_timeout_ms=8_000, preferred_agent_ms=5_000, not_ready_on_no_answer=False, weight=1),
+        Queue("vip", required_skills=VIP, policy="best-skill@1", relaxations=(Relaxation(4_000, "vip"),)),
+    )
+}
+AGENT_QUEUES = ((), (), ("q1",), ("many", "held"), ("vip", "q1"))
+CHANNELS = ("chat", "chat", "email", "voice")
+COSTS = (("chat", 40), ("email", 50), ("voice", 100))
+CAPACITIES = (
+    seen.Capacity((("chat", 2),)),
+    seen.Capacity((("chat", 1), ("voice", 1))),
+    seen.Capacity((("chat", 3), ("email", 2), ("voice", 1)), COSTS, 100),
+    seen.Capacity((("chat", 3), ("email", 2), ("voice", 1)), COSTS, 100, ("email",)),
+    seen.Capacity((("chat", 0),)),
+)
 ENDS = OfferAccepted | OfferDeclined | OfferExpired | OfferWithdrawn
 
 
@@ -140,16 +167,23 @@ class Pool(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.inbox.append(DefineQueue(Queue("q1", offer_timeout_ms=10_000), "define"))
-        for agent in AGENTS:
-            self.tell_agent(
-                seen.JoinedPool(agent, "p1", capacity=seen.Capacity((("chat", 2),)), checked_in=True, ready=True)
-            )
+        for queue in QUEUES.values():
+            self.inbox.append(DefineQueue(queue, f"define-{queue.id}"))
+        for n, agent in enumerate(AGENTS):
+            joined = seen.JoinedPool(agent, "p1", skills=(("vip", n % 4),), capacity=CAPACITIES[n % 4], checked_in=True)
+            self.tell_agent(replace(joined, ready=True))
 
-    @rule(contact=st.sampled_from(CONTACTS), priority=st.integers(0, 1), preferred=st.sampled_from(("", "a2")))
-    def queue(self, contact: str, priority: int, preferred: str) -> None:
+    @rule(
+        contact=st.sampled_from(CONTACTS),
+        queue=st.sampled_from(tuple(QUEUES)),
+        channel=st.sampled_from(CHANNELS),
+        priority=st.integers(0, 1),
+        preferred=st.sampled_from(("", "a2", "gone")),
+    )
+    def queue(self, contact: str, queue: str, channel: str, priority: int, preferred: str) -> None:
         leg = self.versions[f"t1/contact-{contact}"] + 1
-        self.tell_contact(seen.ContactQueued(contact, leg, "q1", "p1", "chat", self.now, 0, priority, 0, (), preferred))
+        fact = seen.ContactQueued(contact, leg, queue, "p1", channel, self.now, priority=priority)
+        self.tell_contact(replace(fact, preferred_agent=preferred))
 
     @rule(contact=st.sampled_from(CONTACTS))
     def abandon(self, contact: str) -> None:
@@ -163,36 +197,53 @@ class Pool(RuleBasedStateMachine):
 
     @rule(agent=st.sampled_from(AGENTS), data=st.data())
     def presence(self, agent: str, data: st.DataObject) -> None:
-        kinds = (seen.AgentReady, seen.AgentReady, seen.AgentNotReady, seen.AgentCheckedIn, seen.AgentCheckedOut)
+        kinds = (*[seen.AgentReady] * 5, *[seen.AgentCheckedIn] * 2, seen.AgentNotReady, seen.AgentCheckedOut)
         self.tell_agent(data.draw(st.sampled_from(kinds))(agent))
 
-    @rule(agent=st.sampled_from(AGENTS), slots=st.integers(0, 3))
-    def capacity(self, agent: str, slots: int) -> None:
-        self.tell_agent(seen.CapacitySet(agent, seen.Capacity((("chat", slots),))))
+    @rule(agent=st.sampled_from(AGENTS), data=st.data())
+    def change_agent(self, agent: str, data: st.DataObject) -> None:
+        """What stands about an agent changes, or it goes to another pool and comes back."""
+        level, queues = data.draw(st.integers(0, 3)), data.draw(st.sampled_from(AGENT_QUEUES))
+        joined = seen.JoinedPool(agent, "p1", capacity=CAPACITIES[1], checked_in=True, ready=True)
+        changes = (
+            seen.CapacitySet(agent, data.draw(st.sampled_from(CAPACITIES))),
+            seen.SkillsAssigned(agent, (("vip", level),) if level else ()),
+            seen.AgentRegistered(agent, queues, rank=level),
+            seen.PoolLeaveRequested(agent, "p2"),
+        )
+        self.tell_agent(fact := data.draw(st.sampled_from(changes)))
+        if isinstance(fact, seen.PoolLeaveRequested):
+            self.tell_agent(joined)
+
+    @rule(queue=st.sampled_from(tuple(QUEUES)), policy=st.sampled_from(("", *POLICIES)), data=st.data())
+    def administer(self, queue: str, policy: str, data: st.DataObject) -> None:
+        """A queue is defined anew, or a policy is chosen for the pool."""
+        weight, rung = data.draw(st.integers(0, 3)), data.draw(st.integers(0, 3))
+        defined = replace(QUEUES[queue], policy=policy, weight=weight, ring_agents=rung)
+        self.commands += 1
+        command = f"command-{self.commands}"
+        self.inbox.append(ChoosePolicy(policy, command) if policy and rung else DefineQueue(defined, command))
 
     @rule(data=st.data(), kind=st.sampled_from((seen.WorkEnded, seen.WrapUpStarted, seen.WrapUpEnded)))
     def work(self, data: st.DataObject, kind: Any) -> None:
         if assigned := [event for event, _ in self.store.log if isinstance(event, ContactAssigned)]:
-            event = data.draw(st.sampled_from(assigned))
+            event = data.draw(st.sampled_from(assigned[-4:]))
             self.tell_agent(kind(event.agent, event.contact, event.leg))
+            if kind is seen.WrapUpStarted and data.draw(st.booleans()):
+                self.tell_agent(seen.WrapUpEnded(event.agent, event.contact, event.leg))
 
-    @rule(agent=st.sampled_from(AGENTS))
-    def change_pool(self, agent: str) -> None:
-        self.tell_agent(seen.PoolLeaveRequested(agent, "p2"))
-
-    @rule(agent=st.sampled_from(AGENTS))
-    def come_back(self, agent: str) -> None:
-        self.tell_agent(
-            seen.JoinedPool(agent, "p1", capacity=seen.Capacity((("chat", 1),)), checked_in=True, ready=True)
-        )
-
-    @rule(data=st.data(), kind=st.sampled_from((AcceptOffer, AcceptOffer, DeclineOffer)))
+    @rule(data=st.data(), kind=st.sampled_from((AcceptOffer, AcceptOffer, AcceptOffer, DeclineOffer)))
     def answer(self, data: st.DataObject, kind: Any) -> None:
-        if made := [event for event, _ in self.store.log if isinstance(event, ContactOffered)]:
-            offer = data.draw(st.sampled_from(made[-4:]))
-            agent = data.draw(st.sampled_from((offer.agent, offer.agent, *AGENTS)))
+        """Mostly an open offer by whom it was made to; sometimes an old one, or somebody else's."""
+        made = [event for event, _ in self.store.log if isinstance(event, ContactOffered)][-6:]
+        ended = {event.offer_id for event, _ in self.store.log if isinstance(event, ENDS)}
+        if made:
+            offer = data.draw(st.sampled_from([one for one in made if one.offer_id not in ended] or made))
+            agent = data.draw(st.sampled_from((*[offer.agent] * 5, *AGENTS)))
             self.commands += 1
             self.inbox.append(kind(offer.offer_id, agent, f"command-{self.commands}"))
+            if data.draw(st.booleans()):
+                self.carry_on(0)
 
     @rule(seconds=st.integers(0, 12))
     def time_passes(self, seconds: int) -> None:
@@ -217,6 +268,14 @@ class Pool(RuleBasedStateMachine):
         if owner.board is not None:
             owner.position += len(items)
             self.committed = max(self.committed, owner.position)
+
+    @rule(who=st.integers(0, 1))
+    def carry_on(self, who: int) -> None:
+        """An owner that is there, or comes, reads all there is."""
+        if self.owners[who].board is None:
+            self.takeover(who)
+        while self.owners[who].board and self.owners[who].position < len(self.inbox):
+            self.pump(who, 12, "")
 
     @rule(who=st.integers(0, 1), back=st.integers(1, 20))
     def redeliver(self, who: int, back: int) -> None:
@@ -256,7 +315,10 @@ class Pool(RuleBasedStateMachine):
     def a_live_board_is_the_fold_of_its_log(self) -> None:
         for owner in self.owners:
             if owner.board and owner.head == len(self.store.log):
-                assert carry.pack(owner.board) == carry.pack(fold(self.store.log))
+                folded = fold(self.store.log)
+                assert carry.pack(owner.board) == carry.pack(folded)
+                folded.reindex()
+                the_index_is_as_if_built_anew(owner.board, folded)
                 nobody_waits_beside_a_free_agent(owner.board)
 
     def teardown(self) -> None:
@@ -265,7 +327,7 @@ class Pool(RuleBasedStateMachine):
         owner.take(self.now)
         owner.write(self.inbox[self.committed :], self.now)
         while owner.board and owner.board.offers:
-            self.now += 10_000
+            self.now += 20_000
             owner.write(due(owner.board, self.now), self.now)
         check(self.store.log)
         made = [event.offer_id for event, _ in self.store.log if isinstance(event, ContactOffered)]
@@ -275,30 +337,38 @@ class Pool(RuleBasedStateMachine):
 
 
 def due(board: Board, now: int) -> list[Input]:
-    over = sorted(
-        (c.expires_at, c.offer_id)
-        for c in board.contacts.values()
-        if c.offer_id in board.offers and c.expires_at <= now
-    )
-    return [TimerElapsed(TimerKind.OFFER, at, id) for at, id in over]
+    rings = [ring for id, contact in board.offers.items() if (ring := board.contacts[contact].rings[id])]
+    over = sorted((ring.expires_at, ring.offer_id) for ring in rings if ring.expires_at <= now)
+    steps = [timer for contact in board.contacts.values() if (timer := timer_of(contact)) and timer.due_at <= now]
+    return [*[TimerElapsed(TimerKind.OFFER, at, id) for at, id in over], *steps]
+
+
+def the_index_is_as_if_built_anew(board: Board, anew: Board) -> None:
+    """Who is free for each contact, in which order, and how many are not for which reason."""
+    for contact in board.contacts.values():
+        assert matching.passed_over(board, contact) == matching.passed_over(anew, anew.contacts[contact.id])
+        assert free(board, contact) == free(anew, anew.contacts[contact.id])
+
+
+def free(board: Board, contact: Contact) -> list[Any]:
+    return [line.free.entries() for line in board.lines.of(contact, board.setting(contact))]
 
 
 def nobody_waits_beside_a_free_agent(board: Board) -> None:
     """Work conservation: a waiting contact and a free agent that may have it never stand side by side."""
-    from routing.domain.matching import agent_for
-    from routing.domain.members import Phase as Standing
-
     for contact in board.contacts.values():
-        assert contact.phase is not Standing.WAITING or agent_for(board, contact) is None
+        assert contact.phase is not Standing.WAITING or matching.agent_for(board, contact) is None
 
 
 def check(log: list[Recorded]) -> None:
     """Trust I3 and I4, by a second, naive reading of the log that shares no code with the board."""
     open_offers: dict[str, ContactOffered] = {}
-    held: dict[str, set[str]] = {agent: set() for agent in AGENTS}
+    held: dict[str, dict[str, str]] = {agent: {} for agent in AGENTS}
     work: dict[tuple[str, int], str] = {}
     available = dict.fromkeys(AGENTS, False)
-    slots = dict.fromkeys(AGENTS, 0)
+    capacity = dict.fromkeys(AGENTS, seen.Capacity())
+    serves: dict[str, tuple[str, ...]] = dict.fromkeys(AGENTS, ())
+    queues = {id: Queue(id) for id in QUEUES}
     generation, last = 0, 0
     versions: Counter[str] = Counter()
     for event, at in log:
@@ -311,10 +381,14 @@ def check(log: list[Recorded]) -> None:
             case PoolTaken(generation=g):
                 assert g == generation + 1, "two owners never take the same generation"
                 generation = g
+            case QueueDefined(queue=queue):
+                queues[queue.id] = queue
             case AgentObserved(fact=seen.JoinedPool(agent=a, capacity=s)):
-                available[a], slots[a] = True, dict(s.slots)["chat"]
+                available[a], capacity[a], serves[a] = True, s, ()
             case AgentObserved(fact=seen.CapacitySet(agent=a, capacity=s)):
-                slots[a] = dict(s.slots)["chat"]
+                capacity[a] = s
+            case AgentObserved(fact=seen.AgentRegistered(agent=a, queues=q)):
+                serves[a] = q
             case AgentObserved(fact=seen.AgentNotReady(agent=a) | seen.AgentCheckedOut(agent=a)):
                 available[a] = False
             case AgentObserved(fact=seen.PoolLeaveRequested(agent=a)):
@@ -322,27 +396,39 @@ def check(log: list[Recorded]) -> None:
             case AgentObserved(fact=seen.AgentReady(agent=a)):
                 available[a] = True
             case ContactOffered():
-                assert event.contact not in {o.contact for o in open_offers.values()}, "one open offer a contact"
+                rung = [o.agent for o in open_offers.values() if o.contact == event.contact]
+                assert event.agent not in rung, "an agent is rung once for a contact"
+                assert len(rung) < max(queues[event.queue].ring_agents, 1), "more rung at once than the queue wants"
+                assert event.queue in (serves[event.agent] or [event.queue]), "not an agent of the queue"
                 assert (event.contact, event.leg) not in work, "an assigned leg is offered to nobody else"
                 assert available[event.agent], "offered to an agent that is not ready"
                 open_offers[event.offer_id] = event
-                held[event.agent].add(event.offer_id)
-                assert len(held[event.agent]) <= slots[event.agent], "over capacity"
+                held[event.agent][event.offer_id] = event.channel
+                assert fits(capacity[event.agent], Counter(held[event.agent].values()), event.channel), "over capacity"
             case OfferAccepted() | OfferDeclined() | OfferExpired() | OfferWithdrawn():
                 offer = open_offers.pop(event.offer_id)
                 assert offer.agent == event.agent
-                held[event.agent].remove(event.offer_id)
+                del held[event.agent][event.offer_id]
             case ContactAssigned():
                 assert (event.contact, event.leg) not in work, "assigned twice"
+                assert event.contact not in {o.contact for o in open_offers.values()}, "it rings elsewhere still"
                 work[event.contact, event.leg] = event.agent
-                held[event.agent].add(f"{event.contact}#{event.leg}")
+                held[event.agent][f"{event.contact}#{event.leg}"] = event.channel
             case CapacityReleased():
-                held[event.agent].remove(f"{event.contact}#{event.leg}")
+                del held[event.agent][f"{event.contact}#{event.leg}"]
+
+
+def fits(capacity: seen.Capacity, holds: Counter[str], channel: str) -> bool:
+    """Whether all that an agent holds may be held, its last being of ``channel`` (CH-2)."""
+    costs = dict(capacity.costs)
+    yields = () if channel in capacity.interruptible else capacity.interruptible
+    spent = sum(costs.get(kind, 0) * count for kind, count in holds.items() if kind not in yields)
+    return holds[channel] <= dict(capacity.slots)[channel] and (not capacity.units or spent <= capacity.units)
 
 
 Pool.TestCase.settings = settings(
-    max_examples=80,
-    stateful_step_count=60,
+    max_examples=60,
+    stateful_step_count=80,
     deadline=None,
     phases=(Phase.explicit, Phase.generate, Phase.target),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
