@@ -36,7 +36,8 @@ LATER_OF_CONTACT = (
 
 def chapter(board: Board, date: str, carry_id: str, time_zone: str) -> list[Event]:
     """The facts that open a local day: its start, the board in pieces, and the digest they must add up to."""
-    pieces = list(_pieces(deepcopy(board), carry_id))
+    index = {id(shared): shared for shared in (board.lines, board.expressions)}  # is not carried, and may be large
+    pieces = list(_pieces(deepcopy(board, index), carry_id))
     return [
         PoolDayStarted(date, carry_id, time_zone),
         *pieces,
