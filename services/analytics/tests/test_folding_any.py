@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from analytics import wire
 from analytics.app.histograms import histogram
-from analytics.domain.levels import bucket
+from analytics.domain.formulas import identity_holds, level
+from analytics.domain.levels import bucket, merged, parted
 from contactcenter.agent.v1 import events_pb2 as agent_pb
 from switchlog.store.memory import MemoryStore
 
@@ -102,6 +103,35 @@ def test_live_equals_recomputation(stories, repeats, crashes, size) -> None:
         }
 
     assert asyncio.run(live()) == {of: recompute(log.records, of) for of in ATTRIBUTIONS}
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(story, max_size=8), st.lists(st.integers(0, 200), max_size=3))
+def test_the_identity_holds_at_every_instant(stories, repeats) -> None:
+    """kpis.md: after every single fact, for each queue and channel and cohort; in event attribution over all time."""
+    log, store = told(stories, repeats), MemoryStore()
+
+    async def play() -> None:
+        folding, _ = await opened(store.views, log)
+        for record in log.records:
+            await folding.take([record])
+            await check(folding.board.counters.cells.values())
+
+    async def check(cells) -> None:
+        over_all: dict = {}
+        for cell in cells:
+            for channel in {parted(key)[0] for key in cell.groups}:
+                tally = merged(one for key, one in cell.groups.items() if parted(key)[0] == channel)
+                waited = [0 for said in cell.waiting.values() if said.channel == channel]
+                if cell.attribution == "cohort":
+                    assert identity_holds(level(tally, waited, 20))
+                tallies, waiting = over_all.setdefault((cell.queue, channel), ([], []))
+                tallies += [tally] if cell.attribution == "event" else []
+                waiting += waited
+        for tallies, waiting in over_all.values():
+            assert identity_holds(level(merged(tallies), waiting, 20))
+
+    asyncio.run(play())
 
 
 @given(st.integers(0, 31 * 24 * 3600 * 1000))

@@ -6,7 +6,8 @@ import pytest
 
 from analytics.domain.board import Queue
 from analytics.domain.formulas import FORMULAS, Level, figures, identity_holds, level, thresholds_of
-from analytics.domain.levels import Cell, Waiting, leave, offer, wait
+from analytics.domain.labels import LABELS
+from analytics.domain.levels import Cell, Tally, Waiting, leave, offer, wait
 
 GOLDEN = Level(
     offered=1060, answered=1000, abandoned=60, answered_in=860, abandoned_in=20, short_abandoned=10, removed_in=880
@@ -114,3 +115,55 @@ def test_non_response_is_of_offers() -> None:
 def test_the_target_is_always_among_the_thresholds() -> None:
     assert thresholds_of(Queue("q", "p", threshold_s=17, thresholds_s=[30, 10])) == (10, 17, 30)
     assert 20 in thresholds_of(Queue("q", "p"))
+
+
+def test_every_formula_has_a_chinese_and_an_english_label() -> None:
+    assert LABELS.keys() == FORMULAS.keys()
+    assert all(zh and en for zh, en in LABELS.values())
+    assert len({zh for zh, _ in LABELS.values()}) == len({en for _, en in LABELS.values()}) == len(LABELS)
+    assert all(zh != "呼损率" for zh, _ in LABELS.values())
+
+
+COUNTED = Level(
+    offered=20, answered=10, abandoned=4, wait_answered_ms=50_000,
+    counts={
+        "talk_ms": 600_000, "hold_ms": 60_000, "wrap_up_ms": 300_000, "handled": 8, "transferred": 2, "complaints": 1,
+        "started": 40, "system_connected": 32, "blocked_unqueued": 4, "answered_by_system": 10, "ivr_entered": 16,
+        "ivr_contained": 4, "trunk_ms": 900_000, "trunk_seizures": 30, "score_5_n": 2, "score_5_sum": 8,
+        "score_10_n": 1, "score_10_sum": 2, "cost_CNY_micros": 100_000_000, "first_responses": 4,
+        "first_response_ms": 10_000, "next_responses": 5, "next_response_ms": 10_000, "resolutions": 2,
+        "resolution_ms": 7_200_000, "busy_ms": 3_000_000, "ready_ms": 1_000_000, "signed_in_ms": 7_200_000,
+        "chat_slot_ms": 900, "chat_busy_ms": 600, "chat_capacity_ms": 1_800, "adherent_ms": 9, "scheduled_ms": 10,
+        "present": 9, "scheduled": 12, "fcr_once": 3, "fcr_resolved": 4, "fcr_final_once": 1, "fcr_final_resolved": 2,
+        "ewt_n": 4, "ewt_p50_ms": 40_000, "ewt_p90_ms": 80_000, "ewt_scored": 10, "ewt_p50_met": 5, "ewt_p90_met": 9,
+    },
+)  # fmt: skip
+EXPECTED = {
+    "att": 60, "att_incl_hold": 66, "acw": 30, "aht": 96, "atht": 30, "asa": 5, "transfer_rate": 0.25,
+    "complaint_rate": 0.125, "abandon_rate_connected": 0.125, "blocked_rate": 0.1, "csat": 0.5,
+    "self_service_rate": 0.25,
+    "cost_per_contact": 5, "first_response": 2.5, "next_response": 2, "resolution_time": 3600, "occupancy": 0.75,
+    "utilization": 3 / 7.2, "slot_occupancy": 0.5, "chat_concurrency": 1.5, "adherence": 0.9, "attendance": 0.75,
+    "fcr_open": 0.75, "fcr_final": 0.5, "ewt_p50": 10, "ewt_p90": 20, "ewt_p50_hit": 0.5, "ewt_p90_hit": 0.9,
+    "contacts_received": 40, "contacts_per_agent_hour": 4, "ivr_containment": 0.25, "abandon_rate_queued": 4 / 14,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("formula", sorted(EXPECTED))
+def test_formula_by_hand(formula: str) -> None:
+    assert FORMULAS[formula](COUNTED) == pytest.approx(EXPECTED[formula])
+
+
+def test_cost_is_undefined_in_several_currencies_and_occupancy_of_a_queue() -> None:
+    costs = {"cost_CNY_micros": 1, "cost_USD_micros": 1, "busy_ms": 5}
+    found = figures(Level(answered=1, counts=costs), ("cost_per_contact", "occupancy"))
+    assert found == {"cost_per_contact": None, "occupancy": None}
+
+
+def test_the_longest_wait_is_of_those_who_wait_in_this_queue_and_since_they_arrived() -> None:
+    found = level(Tally(), [5_000, 9_000], 20, [60_000, 9_000])
+    assert figures(found, ("queue_depth", "longest_wait", "longest_wait_arrival")) == {
+        "queue_depth": 2,
+        "longest_wait": 9.0,
+        "longest_wait_arrival": 60.0,
+    }
