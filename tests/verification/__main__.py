@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from datetime import date
 
 from switchlog_local import LocalError
 
+from .compare import Difference
 from .day import Day, made
 from .day.publish import publish
 from .live import live
@@ -17,7 +19,7 @@ from .running import running
 from .verifying import Outcome, verify
 
 FEWEST_CELLS = 1000
-SHOWN = 40
+SHOWN, EACH = 60, 4
 REPEATED = 0.02
 DAYS = (Day(), Day(tenant="seeded-2", seed=2, tz="Asia/Shanghai", begins=date(2025, 10, 31)))
 """A local day of 25 hours, and a change of months."""
@@ -53,7 +55,7 @@ def told(outcome: Outcome) -> int:
     if report.differences:
         by_name = Counter(difference.name for difference in report.differences)
         say(f"differ: {', '.join(f'{name} {count}' for name, count in by_name.most_common())}")
-    for difference in report.differences[:SHOWN]:
+    for difference in _shown(report.differences):
         say(f"differs: {difference}")
     families = ", ".join(f"{count} {name}" for name, count in sorted(report.by_family.items()))
     say(f"compared {report.compared} cells ({families}) in {outcome.seconds:.1f} s")
@@ -61,6 +63,14 @@ def told(outcome: Outcome) -> int:
     if report.compared < FEWEST_CELLS:
         say(f"fewer than {FEWEST_CELLS} cells: that proves nothing")
     return 0 if report.compared >= FEWEST_CELLS and not report.differences else 1
+
+
+def _shown(differences: Sequence[Difference]) -> list[Difference]:
+    """The first few of each name: one mistake shows in many cells."""
+    found: dict[str, list[Difference]] = {}
+    for one in differences:
+        found.setdefault(one.name, []).append(one)
+    return [one for some in found.values() for one in some[:EACH]][:SHOWN]
 
 
 if __name__ == "__main__":

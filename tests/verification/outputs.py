@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from contactcenter.agent.v1.events_pb2 import AgentState
@@ -39,7 +40,7 @@ TIMES_MS = ("signed_in_ms", "ready_ms", "busy_ms")
 
 
 def newest(records: Iterable[Record], message: Any) -> dict[bytes, Any]:
-    """Key -> the row of the greatest revision; raises when a later record of one key has the same revision and differs."""
+    """Key -> the row of the greatest revision, of equal ones the last."""
     found: dict[bytes, Any] = {}
     for record in records:
         row = message.FromString(record.value)
@@ -49,18 +50,18 @@ def newest(records: Iterable[Record], message: Any) -> dict[bytes, Any]:
 
 
 def compare_levels(report: Report, rows: Mapping[bytes, ServiceLevelRow], batch: Batch, tenant: str) -> None:
-    """Every row of ``tenant``: counts, sums, and the counts within each threshold; and that no interval is without one."""
+    """Every row of ``tenant``: counts, sums, counts within each threshold; and that no interval is without one."""
     tables: dict[Asked, dict[Any, dict[str, Any]]] = {}
     said = set()
     for row in (one for one in rows.values() if one.tenant_id == tenant):
         key = (row.start.ToMilliseconds(), row.queue, _word(Channel.Name(row.channel)))
         asked = _asked(tenant, row, 20)
         said.add((asked, key))
-        _cells(report, asked, key, row, _meant(tables, batch, asked, key), {name: name for name in COUNTS})
+        _cells(report, batch, asked, key, row, _meant(tables, batch, asked, key), {name: name for name in COUNTS})
         for within in row.thresholds:
             asked = _asked(tenant, row, within.threshold_s)
             if asked.threshold_s in batch.thresholds_s:
-                _cells(report, asked, key, within, _meant(tables, batch, asked, key), WITHIN)
+                _cells(report, batch, asked, key, within, _meant(tables, batch, asked, key), WITHIN)
     asked = Asked(tenant, ("queue", "channel"), "15m", "cohort", 20)
     for key, meant in batch.figures(asked).items():
         report.compared += 1
@@ -79,7 +80,7 @@ def compare_times(report: Report, rows: Mapping[bytes, AgentTimeRow], batch: Bat
             if meant["signed_in_ms"]:
                 report.differences.append(Difference(asked, key, f"row on {TIMES}", None, meant["signed_in_ms"]))
             continue
-        _cells(report, asked, key, row, meant, {name: name for name in TIMES_MS})
+        _cells(report, batch, asked, key, row, meant, {name: name for name in TIMES_MS})
         ended = sum(one.end.ToMilliseconds() - one.start.ToMilliseconds() for one in row.spans if one.HasField("end"))
         signed_in = [one for one in row.spans if one.state == AgentState.AGENT_STATE_SIGNED_OUT]
         _cell(report, asked, key, "sum of spans", ended, row.signed_in_ms)
@@ -93,16 +94,21 @@ def _meant(tables: dict[Asked, Any], batch: Batch, asked: Asked, key: Any) -> di
     return found
 
 
-def _cells(report: Report, asked: Asked, key: Any, row: Any, meant: dict[str, Any], names: Mapping[str, str]) -> None:
+def _cells(
+    report: Report, batch: Batch, asked: Asked, key: Any, row: Any, meant: dict[str, Any], names: Mapping[str, str]
+) -> None:
     for name, of_batch in names.items():
-        _cell(report, asked, key, f"topic {name}", getattr(row, name), meant.get(of_batch) or 0)
+        if not _cell(report, asked, key, f"topic {name}", getattr(row, name), meant.get(of_batch) or 0):
+            told = tuple(batch.contacts(asked, key, of_batch)) if len(report.differences) < 50 else ()
+            report.differences[-1] = replace(report.differences[-1], contacts=told)
 
 
-def _cell(report: Report, asked: Asked, key: Any, name: str, live: Any, batch: Any) -> None:
+def _cell(report: Report, asked: Asked, key: Any, name: str, live: Any, batch: Any) -> bool:
     report.compared += 1
     report.by_family["topic rows"] += 1
     if live != batch:
         report.differences.append(Difference(asked, key, name, live, batch))
+    return bool(live == batch)
 
 
 def _asked(tenant: str, row: ServiceLevelRow, threshold_s: int) -> Asked:

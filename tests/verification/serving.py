@@ -1,4 +1,4 @@
-"""Analytics of its own beside any broker: an issuer of tokens and worker processes on free ports, in a folder of theirs."""
+"""Analytics of its own beside any broker: an issuer of tokens and workers on free ports, in a folder of theirs."""
 
 from __future__ import annotations
 
@@ -77,7 +77,6 @@ class Serving:
 async def serving(bootstrap: str, folder: Path, workers: int = 1, **more: str) -> AsyncIterator[Serving]:
     """``workers`` processes of analytics, ready; stopped at the end. ``more`` is told to them as environment."""
     (port,) = free_ports(1)
-    folder.mkdir(parents=True, exist_ok=True)
     issuer = Issuer.in_folder(folder / "secrets" / "issuer", f"http://{HOST}:{port}")
     issuer.write_service_token("analytics", folder / "secrets" / "analytics.token")
     supervisor = Supervisor(print)

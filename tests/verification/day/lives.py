@@ -48,6 +48,12 @@ def begin(world: World, contact: Contact) -> None:
     world.after(world.chance.randrange(20, 2000), queue_up, world, contact, contact.queue, None)
 
 
+def walk_in(world: World, contact: Contact) -> None:
+    """Begins and asks for an agent at once."""
+    world.contact(contact, pb.ContactStarted(channel=CHANNELS[contact.channel], direction=pb.DIRECTION_INBOUND))
+    queue_up(world, contact, contact.queue, None)
+
+
 def _answered_by_system(world: World, contact: Contact) -> None:
     world.contact(contact, pb.SystemConnected(system="menu-1"))
     if contact.channel == "chat":

@@ -104,4 +104,4 @@ def _customers(world: World, day: Day) -> None:
     for late in range(3):  # when everybody has gone home: these wait still
         queue = QUEUES[("web", "care", "web")[late]]
         contact = Contact(f"c{day.seed}-late-{late}", queue.channel, queue, patient=True)
-        world.at(day.end + 2 * HOUR + late * 7 * MINUTE, lives.queue_up, world, contact, queue, None)
+        world.at(day.end + 2 * HOUR + late * 7 * MINUTE, lives.walk_in, world, contact)
