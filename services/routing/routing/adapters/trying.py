@@ -11,7 +11,7 @@ from ..app.paper.world import presence
 from ..app.what_if.compared import Trial
 from ..app.what_if.enacted import SAME, Rules
 from ..domain.commands import ChoosePolicy, DefineHours, DefineQueue, DefineWorkflow, Input, Order, RemoveQueue
-from ..domain.events import AgentObserved
+from ..domain.events import AgentObserved, TimerElapsed
 from ..domain.observed import AgentFact, WorkEnded, WrapUpEnded, WrapUpStarted
 from ..domain.policies import POLICIES
 from .config_files import read_config
@@ -49,7 +49,8 @@ def trial(asked: Asked, pool: str, date: str, zone: ZoneInfo) -> Trial:
         return Trial(SAME, 1, asked.threshold_s)
     orders = [*_configured(asked, pool), *_policy(asked.policy)]
     cues = _roster(asked.roster, pool, date, zone) if asked.roster else None
-    return Trial(Rules(orders, _dropped(asked), cues), asked.seeds, asked.threshold_s)
+    calendars = zone if asked.config else None
+    return Trial(Rules(orders, _dropped(asked), cues, calendars), asked.seeds, asked.threshold_s)
 
 
 def _policy(name: str) -> list[Order]:
@@ -101,4 +102,6 @@ class _Drops:
             return self.agents and not isinstance(item.fact, WorkEnded | WrapUpStarted | WrapUpEnded)
         if self.policy and isinstance(item, ChoosePolicy):
             return not item.queue or self.definitions
+        if isinstance(item, TimerElapsed):  # what calendars and arrivals bring about: looked at anew
+            return self.definitions
         return self.definitions and isinstance(item, DEFINING)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import tzinfo
 from heapq import heappop, heappush
 from itertools import count
 from typing import Any, NamedTuple
@@ -30,12 +31,14 @@ Do = Callable[..., None]
 class Rules:
     """What is different from the recorded day: ``orders`` are told first, recorded inputs that ``drops`` are not told.
 
-    ``cues`` are agents' facts by the wall clock in place of the recorded ones.
+    ``cues`` are agents' facts by the wall clock in place of the recorded ones. With ``zone`` calendars and surges are
+    looked at anew (in that zone unless hours name one), else they come as recorded.
     """
 
     orders: Sequence[Order] = ()
     drops: Callable[[Input], bool] = lambda item: False
     cues: Sequence[tuple[int, seen.AgentFact]] | None = None
+    zone: tzinfo | None = None
 
 
 SAME = Rules()
@@ -63,7 +66,7 @@ class Enacted:
         self._gone: set[str] = set()
         self._away: dict[str, object] = {}
         self._turns: list[Told] = []
-        self._deadlines = Deadlines(self._late)
+        self._deadlines = Deadlines(self._late, rules.zone)
         self._deadlines.start(board, self.now, _bus_time(self.now), lambda at: 0)
 
     def run(self) -> Iterator[Told]:
@@ -100,6 +103,7 @@ class Enacted:
         elif timer is not None:
             late = self._day.timers.get(timer_key(timer))
             self._tell(late.timer if late is not None and late.due == timer.due_at else timer)
+            self._deadlines.told([timer], self.board, self.now, _bus_time(self.now))
 
     def _order(self, timer: TimerElapsed) -> int:
         late = self._day.timers.get(timer_key(timer))

@@ -109,8 +109,9 @@ class People:
 
     def leaves_at(self, leg: Leg) -> int | None:
         """When one who was never seen to leave does so unless connected: later than was seen; ``None``: never."""
-        chance = 1.0 - self._chance("patience", leg.contact).random()
-        after = self._known.patience_of(leg).beyond(self._known.waited(leg), chance)
+        chance, last = 1.0 - self._chance("patience", leg.contact).random(), self.last_leg(leg)
+        stayed = last.queued_at + self._known.waited(last) - leg.queued_at
+        after = self._known.patience_of(leg).beyond(stayed, chance)
         return None if after is None else leg.queued_at + after
 
     def missed(self, offer_id: str, agent: str) -> Sequence[After]:

@@ -19,7 +19,9 @@ from ...domain.replay import input_of
 from ...domain.state import Board
 from ..history import Turn
 
-NO_ANSWER, WRAP_UP = "no_answer", "wrap_up"
+OF_THE_CLOCK = frozenset({TimerKind.HOURS, TimerKind.SURGE})
+"""Timers that calendars and arrivals bring about, whatever was decided."""
+
 LATE = 1 << 62
 """The order of what was not recorded: after all that was, at the same instant."""
 
@@ -170,7 +172,7 @@ class Taking:
         match event:
             case facts.PoolDayStarted():
                 return
-            case TimerElapsed() if event.kind is not TimerKind.HOURS:
+            case TimerElapsed() if event.kind not in OF_THE_CLOCK:
                 due = self._due(event)
                 self.day.timers[timer_key(event)] = Late(at - due, order, due, event)
             case facts.OfferAccepted(offer_id) | facts.OfferDeclined(offer_id):
