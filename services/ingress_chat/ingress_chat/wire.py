@@ -13,13 +13,19 @@ from contactcenter.bus.v1.envelope_pb2 import Sealed
 from contactcenter.contact.v1 import events_pb2 as pb
 from contactcenter.contact.v1.types_pb2 import CHANNEL_CHAT, CHANNEL_VOICE, Attribute
 from contactcenter.contact.v1.types_pb2 import SkillRequirement as SkillRequirementPb
-from contactcenter.routing.v1.config_pb2 import OverflowAction, QueueConfigRow
+from contactcenter.routing.v1.config_pb2 import (
+    SURGE_ACTION_CALLBACK_OFFER,
+    SURGE_ACTION_MESSAGE,
+    OverflowAction,
+    QueueConfigRow,
+)
 from contactcenter.routing.v1.events_pb2 import DequeueOutcome, RoutingEvent
 from switchlog.bus.record import Received
 from switchlog.envelope import Codec, parse
 
 from .app.ports import QueueRow
 from .app.reactions import Assigned, Dequeued, Overflowed
+from .app.waits import Estimated, News, Surging, WaitOver
 from .domain import events as domain
 from .domain.events import ContactEvent, LegEnd, Message, MessageKind, SealedText, SkillRequirement
 
@@ -90,6 +96,24 @@ def read_routing(received: Received) -> Assigned | Overflowed | Dequeued | None:
         case "contact_dequeued":
             left = event.contact_dequeued
             return Dequeued(left.contact, left.leg, _name(DequeueOutcome.DESCRIPTOR, left.outcome))
+        case _:
+            return None
+
+
+def read_wait(received: Received) -> News | None:
+    """What routing says of a wait, as far as whoever waits is to see it."""
+    event = received.parse(RoutingEvent)
+    match event.WhichOneof("fact"):
+        case "contact_waiting":
+            told = event.contact_waiting
+            waits = told.estimated_wait_p50_ms, told.estimated_wait_p90_ms
+            return Estimated(told.contact, told.queue, told.position, *waits) if told.position else None
+        case "contact_dequeued":
+            return WaitOver(event.contact_dequeued.contact)
+        case "surge_step_taken":
+            step = event.surge_step_taken
+            offers = {SURGE_ACTION_MESSAGE: step.message, SURGE_ACTION_CALLBACK_OFFER: "callback"}
+            return Surging(step.queue, offers[step.action], step.reversed) if step.action in offers else None
         case _:
             return None
 

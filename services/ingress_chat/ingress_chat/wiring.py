@@ -43,6 +43,7 @@ from .app.history import History
 from .app.live import Live
 from .app.presence import GraceOf, Lost, Presence
 from .app.reactions import Reactions
+from .app.waits import Waits
 from .bus import consumers
 from .config import SERVICE, Settings
 from .domain.decide import CONTACT
@@ -72,6 +73,7 @@ class Service:
     signer: Signer
     table: Tail
     presence: Presence
+    waits: Waits
 
 
 async def run(
@@ -114,7 +116,9 @@ def build(settings: Settings, kernel: Kernel, customers: CustomersByRpc) -> Serv
     signer = Signer(load_or_create_key(settings.visitor_key_file), settings.visitor_issuer)
     presence = Presence(settings.replica, views, kernel.clock, _grace_of(chats), _lost(chats, live))
     rooms = (Contacts(views), live, Desks(), TicketOffice())
-    return Service(settings, kernel, chats, history, files, frames, queues, keys, *rooms, signer, table, presence)
+    return Service(
+        settings, kernel, chats, history, files, frames, queues, keys, *rooms, signer, table, presence, Waits(live)
+    )
 
 
 def app(service: Service, trust: Trust | None = None) -> FastAPI:
@@ -122,7 +126,7 @@ def app(service: Service, trust: Trust | None = None) -> FastAPI:
     kernel, chats, events = service.kernel, service.chats, service.kernel.store.events
     doors, origins = StoredEntryPoints(kernel.store.views), Origins(kernel.settings.allowed_origins)
     shared = (chats, events, service.frames, service.live)
-    visitor = visitor_socket.VisitorSockets(*shared, service.presence, service.office, origins)
+    visitor = visitor_socket.VisitorSockets(*shared, service.waits, service.presence, service.office, origins)
     agent = agent_socket.AgentSockets(*shared, service.desks, service.contacts, service.office)
     made = create_app(
         SERVICE,
@@ -172,9 +176,10 @@ def _tasks(service: Service, roles: Set[str]) -> list[Task]:
     )
     bootstrap = service.settings.kernel.kafka_bootstrap
     nudges = Tail(bootstrap, [wire.TOPIC], consumers.nudger(service.live, service.desks, wire.CODEC))
+    waits = Tail(bootstrap, ["routing.events.v1"], consumers.waits_teller(service.waits, wire.read_wait))
     erasures = Tail(bootstrap, [ERASURES], forgetting(service.keys))
     tasks: dict[str, list[Task]] = {
-        "api": [("nudges", nudges.run), ("erasures", erasures.run)],
+        "api": [("nudges", nudges.run), ("waits", waits.run), ("erasures", erasures.run)],
         "react": [("reactions", reacting.run)],
         "project": [("projections", projecting.run)],
         "relay": [("relay", kernel.sweeper())],

@@ -26,6 +26,7 @@ from ..app.handlers import Chats
 from ..app.history import customer_of
 from ..app.live import Follower, Live
 from ..app.presence import Presence
+from ..app.waits import Waits
 from .origins import Origins
 from .schemas import MessageIn
 
@@ -54,6 +55,7 @@ class VisitorSockets:
     events: EventStore
     frames: Frames
     live: Live
+    waits: Waits
     presence: Presence
     office: TicketOffice
     origins: Origins
@@ -102,6 +104,7 @@ class VisitorSockets:
         )
         async with socket, self.presence.here(contact), asyncio.TaskGroup() as group:
             following = group.create_task(self.live.follow(follower))
+            self.waits.tell(follower)
             async for frame in socket:
                 await self._answer(socket, contact, follower, frame)
             following.cancel()

@@ -13,6 +13,7 @@ from switchlog.errors import Poison
 from ..app.desks import Desks
 from ..app.live import Live
 from ..app.reactions import Assigned, Dequeued, Overflowed, Reactions
+from ..app.waits import News, Waits
 from ..domain.events import AgentConnected, AgentDisconnected, ContactEvent, MessageReceived, MessageSent
 from ..projections.contacts import Contacts
 
@@ -65,6 +66,24 @@ def nudger(live: Live, desks: Desks, codec: Codec[ContactEvent]) -> Take:
             return
         live.nudge(received.stream)
         _seat(desks, received, event)
+
+    return take
+
+
+def waits_teller(waits: Waits, read: Callable[[Received], News | None]) -> Take:
+    """Shows those who wait what routing says of their wait; most of its facts say nothing of that."""
+
+    def take(raw: Raw) -> None:
+        kind = dict(raw.headers).get("ce_type", b"").rpartition(b".")[2]
+        if kind not in (b"ContactWaiting", b"ContactDequeued", b"SurgeStepTaken"):
+            return
+        try:
+            received = read_event(raw)
+            news = read(received)
+        except Poison:
+            return
+        if news is not None:
+            waits.hear(received.stream.tenant, news)
 
     return take
 
