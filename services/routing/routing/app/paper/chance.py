@@ -49,7 +49,10 @@ def rate(text: str) -> float:
 
 @dataclass(frozen=True)
 class Stream:
-    """A Poisson stream of contacts into one queue for ``hours``; ``patience`` is ``None`` when nobody ever leaves."""
+    """A Poisson stream of contacts into one queue for ``hours``; ``patience`` is ``None`` when nobody ever leaves.
+
+    ``name`` begins the ids of its contacts and is part of its chance: streams of other names are independent.
+    """
 
     per_ms: float
     talk: Draw
@@ -58,6 +61,7 @@ class Stream:
     channel: str = "voice"
     patience: Draw | None = None
     wrap_up: Draw | None = None
+    name: str = "c"
 
     @property
     def expected(self) -> int:
@@ -65,12 +69,13 @@ class Stream:
 
     def arrivals(self, seed: int, start: int = 0) -> Iterator[Arrival]:
         """Each quantity has a stream of chance of its own, so that changing one leaves the others as they were."""
-        gaps, talks, patiences, wraps = (Random(f"{seed}/{what}") for what in ("gap", "talk", "patience", "wrap-up"))
+        about = ("gap", "talk", "patience", "wrap-up")
+        gaps, talks, patiences, wraps = (Random(f"{seed}/{self.name}/{what}") for what in about)
         at, end, n = 0.0, self.hours * 3_600_000, 0
         while (at := at + gaps.expovariate(self.per_ms)) < end:
             n += 1
             yield Arrival(
-                contact=f"c{n:09d}",
+                contact=f"{self.name}{n:09d}",
                 at=start + round(at),
                 queue=self.queue,
                 channel=self.channel,

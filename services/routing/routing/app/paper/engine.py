@@ -130,11 +130,8 @@ class Engine:
 
     def _step(self) -> None:
         """Of one millisecond: an offer accepted in its last is accepted, a queue that opens is open for who comes."""
-        if (
-            self._agenda
-            and self._agenda[0][0] <= self.now
-            and (self._elapses > self.now or self._agenda[0][1] < ARRIVE)
-        ):
+        at, rank = self._agenda[0][:2] if self._agenda else (NEVER, LEAVE)
+        if at <= self.now and (rank < ARRIVE or self._elapses > self.now):
             _, _, _, do, about = heappop(self._agenda)
             do(*about)
         else:
