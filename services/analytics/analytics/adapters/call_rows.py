@@ -55,15 +55,17 @@ def milliseconds(at: datetime) -> int:
 
 def lines(call: Call, dirt: Counter[str]) -> list[dict[str, Any]]:
     """The call's facts in order of time; raises ``Refused`` for a row that is no call."""
-    at = moments(call, dirt)
+    mended = Counter[str]()
+    at = moments(call, mended)
     found = [("contact_started", at.began)]
     if call.said.get("queue"):
         found.append(("contact_queued", at.queued))
     if at.answered >= 0:
-        found += _served(call, at, dirt)
+        found += _served(call, at, mended)
     elif call.said.get("queue"):
         found.append((_gone(at.outcome), at.left))
     found.append(("contact_ended", at.ended))
+    dirt.update(mended.keys())  # rows, not times
     if call.trunk:
         found += [("trunk_seized", at.seized), ("trunk_released", at.released)]
     return [_line(call, fact, when, at.outcome) for fact, when in sorted(found, key=lambda one: one[1])]

@@ -207,7 +207,10 @@ def told_plainly(error: msgspec.ValidationError) -> str:
     """``$.at`` and the like by the field's own name."""
     text = str(error)
     found = _PLACE.search(text)
-    return f"{found[1] or 'line'}: {text[: found.start()]}" if found else text
+    said = text[: found.start()] if found else text
+    if "[A-Za-z0-9._@-]" in said:
+        said = "an id has letters, digits and . _ @ - only, begins with one of the first two, and is at most 64 long"
+    return f"{found[1] or 'line'}: {said}" if found else said
 
 
 def _unreadable(text: bytes, error: Exception) -> Refused:

@@ -86,6 +86,23 @@ class Story:
     def talking(self) -> bool:
         return self.served is not None and not self.served.closed
 
+    def open_leg(self, agent: str) -> int:
+        """The last leg that ``agent`` (any, where that is not said) is still connected to, 0: none."""
+        return max((number for number, leg in self._legs_of(agent) if not leg.closed), default=0)
+
+    def leg_of(self, agent: str) -> int:
+        """As ``open_leg``, else the last one that is over."""
+        return self.open_leg(agent) or max((number for number, _ in self._legs_of(agent)), default=0)
+
+    def wrapping(self, agent: str) -> int:
+        """The first leg of ``agent`` whose wrap-up runs, 0: none."""
+        running = (number for number in self.wrap_ups if number not in self.handled)
+        return next((one for one in running if not agent or agent == self.contact.legs[one].agent), 0)
+
+    def _legs_of(self, agent: str) -> Iterator[tuple[int, legs.Leg]]:
+        connected = [(number, leg) for number, leg in self.contact.legs.items() if leg.connected]
+        return ((number, leg) for number, leg in connected if not agent or agent == leg.agent)
+
     def of_queue(self, at: int, key: str, name: Any, amount: int = 1) -> None:
         """In the waiting leg's cohort and at ``at``."""
         assert self.waiting is not None
@@ -104,31 +121,37 @@ class Story:
 
 
 def _in_order(told: Story, facts: Sequence[Fact]) -> Iterator[Fact]:
-    """Facts of one instant: each time the first that fits, by id; the end of a contact last."""
+    """Facts of one instant: each time one that fits, by id; into the next queue only after what concerns the last."""
     for _, together in groupby(facts, lambda fact: fact.at):
         left = list(together)
         while left:
-            fact = next((one for one in left if _fits(told, one, len(left))), left[0])
+            fact = left[0] if len(left) == 1 else min(left, key=lambda one: _rank(told, one))
             left.remove(fact)
             yield fact
 
 
-def _fits(told: Story, fact: Fact, left: int) -> bool:
+def _rank(told: Story, fact: Fact) -> int:
+    if fact.fact in ("contact_ended", "customer_disconnected"):
+        return 3
+    if fact.fact == "contact_queued":
+        return 1 if told.waiting is None else 2
+    return 0 if _fits(told, fact) else 2
+
+
+def _fits(told: Story, fact: Fact) -> bool:
     match fact.fact:
-        case "contact_ended" | "customer_disconnected":
-            return left == 1
-        case "contact_queued":
-            return told.waiting is None
         case "contact_answered" | "contact_abandoned" | "contact_flowed_out" | "contact_dequeued" | "contact_offered":
             return told.waiting is not None
         case "offer_expired" | "offer_declined":
             return fact.agent in told.offers
-        case "contact_held" | "contact_resumed" | "agent_disconnected" | "contact_transferred":
-            return told.talking
+        case "contact_held" | "contact_resumed" | "agent_disconnected":
+            return told.open_leg(fact.agent) > 0
+        case "contact_transferred":
+            return told.leg_of(fact.agent) > 0
         case "wrap_up_started":
-            return told.served is not None and not told.talking
+            return told.leg_of(fact.agent) > 0 and told.open_leg(fact.agent) == 0
         case "wrap_up_ended":
-            return told.leg in told.wrap_ups
+            return told.wrapping(fact.agent) > 0
         case "trunk_released":
             return bool(told.contact.trunks)
         case _:
@@ -226,19 +249,14 @@ def _offered(told: Story, fact: Fact) -> None:
     _offer(told, fact.agent, "made")
 
 
-def _expired(told: Story, fact: Fact) -> None:
-    _offer_over(told, fact, "expired")
+def _offer_over(how: str) -> Handler:
+    def over(told: Story, fact: Fact) -> None:
+        if fact.agent in told.offers:
+            _offer_ended(told, fact.agent, how)
+        else:
+            told.dirt(fact, "offer_unknown")
 
-
-def _declined(told: Story, fact: Fact) -> None:
-    _offer_over(told, fact, "declined")
-
-
-def _offer_over(told: Story, fact: Fact, how: str) -> None:
-    if fact.agent in told.offers:
-        _offer_ended(told, fact.agent, how)
-    else:
-        told.dirt(fact, "offer_unknown")
+    return over
 
 
 def _offer_ended(told: Story, agent: str, how: str) -> None:
@@ -255,33 +273,28 @@ def _offer(told: Story, agent: str, how: str) -> None:
         told.out.append((DAY, agent, quarter(made_at), levels.parted(key)[2], name, 1))
 
 
-def _held(told: Story, fact: Fact) -> None:
-    _on_hold(told, fact, True)
+def _on_hold(on_hold: bool) -> Handler:
+    def held(told: Story, fact: Fact) -> None:
+        if leg := told.open_leg(fact.agent):
+            legs.held(told.contact, told.out, fact.at, leg, on_hold)
+        else:
+            told.dirt(fact, "held_unanswered")
 
-
-def _resumed(told: Story, fact: Fact) -> None:
-    _on_hold(told, fact, False)
-
-
-def _on_hold(told: Story, fact: Fact, on_hold: bool) -> None:
-    if told.talking:
-        legs.held(told.contact, told.out, fact.at, told.leg, on_hold)
-    else:
-        told.dirt(fact, "held_unanswered")
+    return held
 
 
 def _transferred(told: Story, fact: Fact) -> None:
-    if told.served is not None:
-        legs.transferred(told.contact, told.out, fact.at, told.leg)
+    if leg := told.leg_of(fact.agent):
+        legs.transferred(told.contact, told.out, fact.at, leg)
     else:
         told.dirt(fact, "transferred_unanswered")
 
 
 def _agent_left(told: Story, fact: Fact) -> None:
-    if told.talking:
-        legs.agent_left(told.contact, told.out, fact.at, told.leg)
-        _handled_unless_wrapped(told, fact)
-    elif told.served is None:
+    if leg := told.open_leg(fact.agent):
+        legs.agent_left(told.contact, told.out, fact.at, leg)
+        _handled_unless_wrapped(told, leg, fact)
+    elif not told.leg_of(fact.agent):
         told.dirt(fact, "disconnected_unanswered")
 
 
@@ -298,42 +311,33 @@ def _ended(told: Story, fact: Fact) -> None:
     if told.waiting is not None:
         told.dirt(fact, "ended_while_waiting")
         _left(told, fact, "abandoned")
-    talking = told.talking
+    talking = [number for number, leg in told.contact.legs.items() if leg.connected and not leg.closed]
     legs.ended(told.contact, told.out, fact.at, fact.reason)
-    if talking:
-        _handled_unless_wrapped(told, fact)
+    for leg in talking:
+        _handled_unless_wrapped(told, leg, fact)
 
 
 def _wrap_up_started(told: Story, fact: Fact) -> None:
-    if told.served is None or told.leg in told.wrap_ups:
-        told.dirt(fact, "wrap_up_unexpected")
+    leg = told.leg_of(fact.agent)
+    if leg and leg not in told.wrap_ups and leg not in told.handled:
+        told.wrap_ups[leg] = fact.at
     else:
-        told.wrap_ups[told.leg] = fact.at
+        told.dirt(fact, "wrap_up_unexpected")
 
 
 def _wrap_up_ended(told: Story, fact: Fact) -> None:
-    """Of the leg whose wrap-up runs; it may be an earlier one by now."""
-    leg = next((number for number in told.wrap_ups if number not in told.handled), 0)
-    if leg:
+    if leg := told.wrapping(fact.agent):
         _handled(told, leg, fact.at, told.wrap_ups[leg])
     else:
         told.dirt(fact, "wrap_up_unexpected")
 
 
-def _handled_unless_wrapped(told: Story, fact: Fact) -> None:
+def _handled_unless_wrapped(told: Story, leg: int, fact: Fact) -> None:
     """Without any word of a wrap-up there was none."""
-    begun = told.leg in told.wrap_ups
-    if not begun and not any(one.fact == "wrap_up_started" and one.at >= fact.at for one in _of_this_leg(told, fact)):
-        _handled(told, told.leg, fact.at, fact.at)
-
-
-def _of_this_leg(told: Story, fact: Fact) -> Iterator[Fact]:
-    for later in told.facts:
-        if later.at < fact.at:
-            continue
-        if later.at > fact.at and later.fact in ("contact_queued", "contact_answered"):
-            return
-        yield later
+    agent = told.contact.legs[leg].agent
+    later = (one for one in told.facts if one.fact == "wrap_up_started" and one.at >= fact.at)
+    if leg not in told.wrap_ups and not any(one.agent in ("", agent) for one in later):
+        _handled(told, leg, fact.at, fact.at)
 
 
 def _handled(told: Story, number: int, at: int, wrap_up_at: int) -> None:
@@ -380,10 +384,10 @@ _HANDLERS: Mapping[str, Handler] = {
     "contact_abandoned": _gone("abandoned"),
     "contact_flowed_out": _gone("flowed_out"),
     "contact_dequeued": _dequeued,
-    "offer_expired": _expired,
-    "offer_declined": _declined,
-    "contact_held": _held,
-    "contact_resumed": _resumed,
+    "offer_expired": _offer_over("expired"),
+    "offer_declined": _offer_over("declined"),
+    "contact_held": _on_hold(True),
+    "contact_resumed": _on_hold(False),
     "contact_transferred": _transferred,
     "agent_disconnected": _agent_left,
     "customer_disconnected": _customer_left,
