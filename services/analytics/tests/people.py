@@ -8,6 +8,7 @@ from typing import Any
 from analytics.adapters import agent_facts, contact_facts, ticket_facts
 from analytics.app.folding import Folding
 from analytics.app.ports import Where
+from analytics.domain.levels import add_all
 from analytics.projections.rows import StoredRows
 from analytics.projections.state_rows import StateRows, clerk_rows, contact_rows, ticket_rows
 from contactcenter.agent.v1.events_pb2 import AgentEvent
@@ -82,26 +83,32 @@ async def opened(views: Any, people: People) -> Folding:
     return Folding(people.where, board, rows, KINDS[people.kind][1], people.missing, bury)
 
 
-async def counted(views: Any, attribution: str, queues: tuple[str, ...] = ("sales", "care", "")) -> dict:
-    """(queue, quarter, group) -> counts, of what is stored."""
-    rows, found = StoredRows(views, "s1", "g"), {}
+async def counted(
+    views: Any,
+    attribution: str,
+    queues: tuple[str, ...] = ("sales", "care", ""),
+    tenant: str = TENANT,
+    state: str = "s1",
+) -> dict:
+    """(queue, quarter, group) -> counts, of what is stored, over all source partitions."""
+    rows, found = StoredRows(views, state, "g"), {}
     for queue in queues:
-        async for cell in rows.cells(TENANT, queue, 0, 1 << 45, attribution):
+        async for cell in rows.cells(tenant, queue, 0, 1 << 45, attribution):
             for group, tally in cell.groups.items():
-                counts = {name: n for name, n in tally.counts.items() if n}
-                if counts:
-                    found[queue, cell.start, group] = counts
-    return found
+                add_all(found.setdefault((queue, cell.start, group), {}), tally.counts)
+    found = {key: {name: n for name, n in counts.items() if n} for key, counts in found.items()}
+    return {key: counts for key, counts in found.items() if counts}
 
 
-async def days(views: Any, starts: tuple[int, ...]) -> dict:
+async def days(views: Any, starts: tuple[int, ...], tenant: str = TENANT, state: str = "s1") -> dict:
     """(agent, quarter, team) -> sums, of what is stored; and (agent,) -> spans."""
-    rows, found = StoredRows(views, "s1", "g"), {}
+    rows, found = StoredRows(views, state, "g"), {}
     for start in starts:
-        async for day in rows.days(TENANT, start):
+        async for day in rows.days(tenant, start):
             for quarter, teams in day.quarters.items():
                 for team, sums in teams.items():
-                    found[day.agent, quarter, team] = {name: n for name, n in sums.items() if n}
+                    known = {name: n for name, n in sums.items() if n}
+                    add_all(found.setdefault((day.agent, quarter, team), {}), known)
             if day.spans:
                 found.setdefault((day.agent,), []).extend(sorted(day.spans))
     return found

@@ -23,7 +23,7 @@ from switchlog.outlet import KafkaOutlet, Record
 from switchlog.store.opening import open_store
 from switchlog.store.settings import StoreSettings
 
-from .recomputed import folded, recompute
+from .recomputed import ATTRIBUTIONS, folded, recompute
 from .scene import NOON, Log, S
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
@@ -75,11 +75,11 @@ class Lab:
         finally:
             await store.close()
 
-    async def cells(self) -> list:
+    async def cells(self, attribution: str) -> list:
         store = await open_store(StoreSettings("sqlite", str(self.data)), "analytics")
         try:
             rows = StoredRows(store.views, self.tenant, "g")
-            return [cell for queue in QUEUES async for cell in rows.cells(self.tenant, queue, 0, 1 << 45)]
+            return [cell for queue in QUEUES async for cell in rows.cells(self.tenant, queue, 0, 1 << 45, attribution)]
         finally:
             await store.close()
 
@@ -142,9 +142,9 @@ async def test_killed_again_and_again_it_counts_every_fact_once(lab: Lab) -> Non
     async with asyncio.timeout(40):
         while await lab.read_up_to() < len(records):
             await asyncio.sleep(0.1)
-    expected = recompute(log.records)
-    assert folded(await lab.cells(), wire.CHANNEL_NUMBERS) == expected
-    assert sum(counts["offered"] for counts in expected.values()) == CONTACTS
+    expected = {of: recompute(log.records, of) for of in ATTRIBUTIONS}
+    assert {of: folded(await lab.cells(of), wire.CHANNEL_NUMBERS) for of in ATTRIBUTIONS} == expected
+    assert sum(counts["offered"] for counts in expected["cohort"].values()) == CONTACTS
     async with asyncio.timeout(20):
         while await _published(lab.tenant) != _expected_rows(expected):
             await asyncio.sleep(0.5)
@@ -161,8 +161,9 @@ async def _produce(outlet: KafkaOutlet, topic: str, records: list[Record]) -> No
 
 def _expected_rows(expected: dict) -> dict:
     return {
-        key: (counts["offered"], counts.get("answered", 0), counts.get("answered<=20", 0), counts.get("waiting", 0))
-        for key, counts in expected.items()
+        (attribution, *key): tuple(counts.get(name, 0) for name in ("offered", "answered", "answered<=20", "waiting"))
+        for attribution, rows in expected.items()
+        for key, counts in rows.items()
     }
 
 
@@ -184,7 +185,7 @@ async def _published(tenant: str) -> dict:
     finally:
         await consumer.stop()
     return {
-        (row.tenant_id, row.queue, row.channel, wire.milliseconds(row.start)): (
+        (wire.ATTRIBUTIONS[row.attribution], row.tenant_id, row.queue, row.channel, wire.milliseconds(row.start)): (
             row.offered,
             row.answered,
             next(one.answered_in for one in row.thresholds if one.threshold_s == 20),
