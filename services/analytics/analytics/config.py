@@ -57,7 +57,7 @@ def settings(env: Mapping[str, str]) -> Settings:
         contacts,
         agents,
         tickets,
-        feed_topic=env.get("ANALYTICS_FEED_TOPIC", "external.events.v1"),
+        feed_topic=env.get("ANALYTICS_FEED_TOPIC") or ("" if env.get("ANALYTICS_TOPIC") else "external.events.v1"),
         feed_bytes_per_s=_bytes(env.get("ANALYTICS_FEED_BYTES_PER_S") or str(BYTES_PER_S)),
         feed_attributes=frozenset((env.get("ANALYTICS_FEED_ATTRIBUTES") or "").replace(",", " ").split()),
     )

@@ -191,8 +191,9 @@ def by_hand(lines: Sequence[dict], attribution: str) -> Counter:
             over, done = at(story["agent_disconnected"]), at(story["wrap_up_ended"])
             found[queue, quarter(queued if attribution == COHORT else done), "handled"] += 1
             for name, begin, end in (("talk_ms", at(answered), over), ("wrap_up_ms", over, done)):
-                for second in range(begin, end):
-                    found[queue, quarter(queued if attribution == COHORT else second), name] += 1
+                for edge in range(quarter(begin), end, QUARTER_MS):
+                    inside = min(end, edge + QUARTER_MS) - max(begin, edge)
+                    found[queue, quarter(queued) if attribution == COHORT else edge, name] += inside
     return +found
 
 

@@ -17,9 +17,6 @@ from analytics.domain.amounts import Amounts, Left, Offered, OfferWas, Waits
 from analytics.domain.counters import DAY, Contribution
 from analytics.domain.levels import COHORT, EVENT, Waiting, group, pieces, quarter
 
-OPEN_FINALLY = 1 << 40
-"""``Cell.final_ms`` of fed cells: whether they are final only their sources' time says."""
-
 
 class Fact(NamedTuple):
     """A line as it is kept, in order of time, then id; a NamedTuple sorts so by itself."""
