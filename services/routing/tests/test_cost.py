@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+import pytest
+
 from routing.domain import observed as seen
-from routing.domain.commands import AcceptOffer
+from routing.domain.commands import AcceptOffer, DefineQueue
 from routing.domain.decide import decide_one
-from routing.domain.events import AgentObserved, ContactObserved, ContactOffered
+from routing.domain.events import AgentObserved, ContactObserved, ContactOffered, Queue
 from routing.domain.state import Board
 
 from .scene import CHAT, START
@@ -49,6 +51,44 @@ def lines_run(call: Callable[[], None]) -> int:
     finally:
         sys.settrace(None)
     return count
+
+
+def crowded(queues: int) -> Board:
+    """200 agents, busy, of whom every other names ten queues; contacts wait in each queue."""
+    board = Board("t1", "p1")
+    for n in range(queues):
+        skills = ((f"s{n % 20}", 1 + n % 2),)
+        decide_one(DefineQueue(Queue(f"q{n}", required_skills=skills), f"define-{n}"), board, START)
+    for n in range(200):
+        skills = tuple(sorted((f"s{(n + k) % 20}", 2) for k in range(5)))
+        named = tuple(f"q{(n + k) % queues}" for k in range(10)) if n % 2 else ()
+        fact = seen.JoinedPool(f"a{n}", "p1", skills=skills, capacity=CHAT, queues=named, checked_in=True, ready=True)
+        decide_one(AgentObserved(f"t1/agent-a{n}", 1, fact), board, START + n)
+    for n in range(3 * queues + 400):
+        one_arrives(board, f"c{n}", f"q{n % queues}")
+    return board
+
+
+def one_arrives(board: Board, contact: str, queue: str) -> None:
+    """Queued; accepted if it is offered."""
+    queued = seen.ContactQueued(contact, 1, queue, "p1", "chat", START + 100_000)
+    events = decide_one(ContactObserved(f"t1/contact-{contact}", 1, queued), board, START + 100_000)
+    for offer in (event for event in events if isinstance(event, ContactOffered)):
+        decide_one(AcceptOffer(offer.offer_id, offer.agent, contact), board, START + 100_000)
+
+
+def one_freed(board: Board, agent: str) -> None:
+    (work,) = board.agents[agent].work.values()
+    ended = AgentObserved(f"t1/agent-{agent}", 9, seen.WorkEnded(agent, work.contact, 1))
+    assert [event for event in decide_one(ended, board, START + 200_000) if isinstance(event, ContactOffered)]
+
+
+@pytest.mark.parametrize("agent", ["a100", "a101"])
+def test_fifty_times_the_queues_do_not_double_the_work_of_a_decision(agent: str) -> None:
+    """An agent of every queue (a100) stands in a line for each demand, not each queue; others in those they name."""
+    few, many = crowded(40), crowded(2000)
+    small, large = lines_run(lambda: one_freed(few, agent)), lines_run(lambda: one_freed(many, agent))
+    assert large < 2 * small, (small, large)
 
 
 def test_a_hundred_times_the_agents_do_not_double_the_work_of_a_decision() -> None:

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from routing.domain import carry, matching
 from routing.domain import observed as seen
-from routing.domain.commands import AcceptOffer, ChoosePolicy, DeclineOffer, DefineQueue, Input, TakePool
+from routing.domain.commands import AcceptOffer, ChoosePolicy, DeclineOffer, DefineQueue, Input, StartDay, TakePool
 from routing.domain.decide import decide
 from routing.domain.definitions import Relaxation
 from routing.domain.events import (
@@ -26,6 +26,8 @@ from routing.domain.events import (
     OfferDeclined,
     OfferExpired,
     OfferWithdrawn,
+    PoolCarried,
+    PoolOpened,
     PoolTaken,
     Queue,
     QueueDefined,
@@ -150,7 +152,7 @@ class Pool(RuleBasedStateMachine):
         self.owners = [Owner(self.store, "o1"), Owner(self.store, "o2")]
         self.inbox: list[Input] = []
         self.versions: Counter[str] = Counter()
-        self.commands = 0
+        self.commands = self.days = 0
         self.committed = 0
 
     # the world
@@ -276,6 +278,20 @@ class Pool(RuleBasedStateMachine):
             self.takeover(who)
         while self.owners[who].board and self.owners[who].position < len(self.inbox):
             self.pump(who, 12, "")
+
+    @precondition(lambda self: any(owner.board for owner in self.owners))
+    @rule(who=st.integers(0, 1))
+    def new_day(self, who: int) -> None:
+        """Kernel rule 19: the board comes back from its carry as it was, and decides on."""
+        owner = self.owners[who]
+        if owner.board and owner.head == len(self.store.log):
+            self.days += 1
+            _, *pieces, opened = carry.chapter(owner.board, "2025-06-16", f"carry-{self.days}", "UTC")
+            assert isinstance(opened, PoolOpened)
+            carried = carry.joined("t1", "p1", [one for one in pieces if isinstance(one, PoolCarried)], opened)
+            assert carried is not None, "a carry is true to its digest"
+            owner.write([StartDay("2025-06-16", f"carry-{self.days}", "UTC")], self.now)
+            owner.board = carried
 
     @rule(who=st.integers(0, 1), back=st.integers(1, 20))
     def redeliver(self, who: int, back: int) -> None:
