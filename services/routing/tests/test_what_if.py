@@ -24,11 +24,11 @@ from routing.app.paper.world import Arrival, Shift, in_order, presence
 from routing.app.what_if.compared import ALL, Outcome, Trial, compared, enacted, interval, taken_apart
 from routing.app.what_if.enacted import SAME, Enacted, Rules
 from routing.app.what_if.patience import kaplan_meier
-from routing.app.what_if.people import People, Statistics
+from routing.app.what_if.people import People, Statistics, Unserved
 from routing.app.what_if.recorded import Recorded, timer_key
 from routing.domain.commands import ChoosePolicy, DefineQueue
 from routing.domain.definitions import Action, OverflowRule, Queue, Relaxation, Trigger
-from routing.domain.events import AgentObserved, Event, TimerElapsed
+from routing.domain.events import AgentObserved, ContactAssigned, Event, TimerElapsed
 from routing.domain.observed import Capacity
 from routing.domain.replay import Recorded as Fact
 from routing.domain.state import Board
@@ -194,6 +194,16 @@ async def test_a_timer_left_out_of_the_record_is_found_out() -> None:
     del recorded.timers[timer_key(timer)]
     recorded.waits_for = frozenset({timer_key(timer)})
     assert enacted(recorded, Statistics(recorded), 0).ends != was.ends
+
+
+async def test_a_day_that_ends_in_its_first_talk_comes_out_the_same_and_has_no_service_to_draw() -> None:
+    log = [fact for fact in busy_day(11, PLAIN) if fact[1] < 60_000]
+    last = next(n for n, (event, _) in enumerate(log) if isinstance(event, ContactAssigned))
+    log = log[: last + 1]
+    recorded, was = await apart(log)
+    assert enacted(recorded, Statistics(recorded), 0).ends == was.ends
+    with pytest.raises(Unserved):
+        enacted(recorded, Statistics(recorded), 0, staffed(30))
 
 
 # -- other rules ------------------------------------------------------------------------------------------------------

@@ -228,7 +228,8 @@ class Enacted:
 
     def _connects(self, leg: Leg, assigned_at: int) -> None:
         after = self._people.connect(leg)
-        self._at(max(assigned_at + after.after_ms, self.now), after.order, self._connect, leg.contact, after)
+        if after is not None:
+            self._at(max(assigned_at + after.after_ms, self.now), after.order, self._connect, leg.contact, after)
 
     def _connect(self, contact_id: str, after: After) -> None:
         contact = self.board.contacts.get(contact_id)

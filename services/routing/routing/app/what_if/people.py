@@ -53,11 +53,14 @@ class Statistics:
         return max(0, (leg.left_at if leg.left_at >= 0 else self.day.end) - leg.queued_at)
 
     def served_like(self, leg: Leg) -> Sequence[Leg]:
-        """Legs of its queue and channel that were served to the end, or of its channel, or any. Raises ``Unserved``."""
+        """Legs of its queue and channel that were served to the end, or of its channel, or any.
+
+        Raises ``Unserved`` where there is none, unless it was being served itself when the day ended: then nothing.
+        """
         found = next((self._served[kind] for kind in _kinds(leg) if kind in self._served), None)
-        if found is None:
+        if found is None and leg.assigned_at < 0:
             raise Unserved("nobody was served to the end that day: there is no service time to draw")
-        return found
+        return found or ()
 
     def patience_of(self, leg: Leg) -> Patience:
         return next(self._patience[kind] for kind in _kinds(leg) if kind in self._patience)
@@ -84,13 +87,15 @@ class People:
         drawn = self._chance("reply", offer_id, agent).choice(answers)
         return Reply(drawn.kind, agent, drawn.after_ms, LATE, _order(drawn.kind, offer_id, agent))
 
-    def connect(self, leg: Leg) -> After:
-        """From assignment to connection; one that was cut short takes longer than was seen."""
+    def connect(self, leg: Leg) -> After | None:
+        """From assignment to connection; one that was cut short takes longer than was seen. ``None``: not known."""
         leg = self._story(leg)
         if leg.connect is not None:
             return leg.connect
         rang = self._cut_after(leg)
         like = [one.connect for one in self._known.served_like(leg) if one.connect]
+        if not like:
+            return None
         longer = [one for one in like if one.after_ms > rang]
         drawn = self._chance("connect", leg.contact, leg.leg).choice(longer or like)
         return drawn._replace(order=LATE, after_ms=max(drawn.after_ms, rang + 1))
@@ -102,6 +107,8 @@ class People:
             return leg.work
         seen_ms = self._day.end - leg.connected_at if leg.connected_at >= 0 else -1
         like = self._known.served_like(leg)
+        if not like:
+            return leg.work
         drawn = self._chance("work", leg.contact, leg.leg).choice([one for one in like if _over(one) > seen_ms] or like)
         more = [one for one in drawn.work if not _queues_again(one)]
         rest = [one for one in more if one.after_ms > seen_ms] or [more[-1]._replace(after_ms=seen_ms + 1)]
