@@ -45,7 +45,13 @@ def main() -> int:
 
 def parts_on(store: str) -> Mapping[str, Part]:
     """What ``ONLY`` may name."""
-    parts: dict[str, Part] = {"kernel": _kernel, "services": _services, "owner": _owner, "broker": _broker}
+    parts: dict[str, Part] = {
+        "kernel": _kernel,
+        "services": _services,
+        "owner": _owner,
+        "broker": _broker,
+        "figures": _figures,
+    }
     return parts | ({"database": _database} if store == "cassandra" else {})
 
 
@@ -111,6 +117,14 @@ async def _broker(running: Servers, kills: int) -> list[Figures]:
             await asyncio.sleep(5)
             found.append(_said(await outages.broker_away(one, outage)))
     return found
+
+
+async def _figures(running: Servers, kills: int) -> list[Figures]:
+    """Workers of analytics killed under load, others come and go; then live against batch."""
+    from . import figures
+
+    folder = running.root / "figures"
+    return [_said(await figures.killed_workers(running.bootstrap, folder, max(2, kills // 2), _say))]
 
 
 async def _database(running: Servers, kills: int) -> list[Figures]:

@@ -20,7 +20,7 @@ HOST = "127.0.0.1"
 
 @dataclass
 class Serving:
-    """``workers`` share a consumer group; the first one's API answers at ``url``."""
+    """Workers share a consumer group; whoever was planned first answers at ``url``."""
 
     bootstrap: str
     folder: Path
@@ -39,13 +39,13 @@ class Serving:
         """An analyst's of ``tenant``."""
         return self.issuer.issue("verification", ["analyst"], tenant=tenant)
 
-    def worker(self, name: str) -> Planned:
-        """A process with all roles; the same name is the same static member of the group."""
+    def worker(self, name: str, role: str = "run") -> Planned:
+        """A process with all roles or one; the same name is the same static member of the group."""
         port, grpc_port = free_ports(2)
         port = self.ports.setdefault(name, port)
         environment = self._environment() | {"ANALYTICS_PORT": str(port), "ANALYTICS_GRPC_PORT": str(grpc_port)}
         environment |= {"ANALYTICS_REPLICA": name, **self.more}
-        command = [sys.executable, "-m", "analytics", "run"]
+        command = [sys.executable, "-m", "analytics", role]
         return Planned(name, command, environment, self.folder / f"{name}.log", f"http://{HOST}:{port}/readyz")
 
     def issuing(self) -> Planned:
@@ -74,8 +74,13 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(bootstrap: str, folder: Path, workers: int = 1, **more: str) -> AsyncIterator[Serving]:
-    """``workers`` processes of analytics, ready; stopped at the end. ``more`` is told to them as environment."""
+async def serving(
+    bootstrap: str, folder: Path, workers: int = 1, *, apart: bool = False, **more: str
+) -> AsyncIterator[Serving]:
+    """``workers`` processes of analytics, ready; stopped at the end. ``more`` is told to them as environment.
+
+    Who answers is the first of them, or a process of its own where it is to stand ``apart`` from those that die.
+    """
     (port,) = free_ports(1)
     issuer = Issuer.in_folder(folder / "secrets" / "issuer", f"http://{HOST}:{port}")
     issuer.write_service_token("analytics", folder / "secrets" / "analytics.token")
@@ -83,7 +88,8 @@ async def serving(bootstrap: str, folder: Path, workers: int = 1, **more: str) -
     one = Serving(bootstrap, folder, issuer, port, supervisor, more=more)
     try:
         await supervisor.start([one.issuing()])
-        await supervisor.start([one.worker(f"worker-{n + 1}") for n in range(workers)])
+        readers = [one.worker("api", "api")] if apart else []
+        await supervisor.start([*readers, *(one.worker(f"worker-{n + 1}") for n in range(workers))])
         yield one
     finally:
         await supervisor.stop()
