@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from routing.domain.expressions import Expressions, holds_of
-from routing.domain.members import Agent, Contact, Demand, refusal
-from routing.domain.observed import Attributes
+from routing.domain.members import Agent, Contact, Demand, away, refusal
+from routing.domain.observed import Attributes, Capacity
 from routing.domain.policies import Policy
 from routing.domain.ranked import Key, Ranked
 from routing.domain.settings import Setting, policy_of
@@ -77,7 +77,7 @@ class Lines:
         self._reasons: dict[str, dict[str, str]] = {}
         self._waits: dict[str, tuple[str, list[Line]]] = {}
         self._changed: dict[str, None] = {}
-        self._settled: dict[str, dict[str, str]] = {}
+        self._settled: dict[str, tuple[Capacity, str, list[str]]] = {}
         self._holds: dict[str, dict[tuple[str, Attributes], bool]] = {}
         self._members = 0
         for agent in agents.values():
@@ -189,9 +189,10 @@ class Lines:
         who become free are given the next contact in the same moment, and nobody need look at them again."""
         for id in self._changed:
             agent = self._agents[id]
-            refused = {channel: self._reason(agent, channel) for channel in ("", *dict(agent.capacity.slots))}
-            if refused != self._settled.get(id) or not all(refused.values()):
-                self._settled[id] = refused
+            refused = [self._reason(agent, channel) for channel, _ in agent.capacity.slots]
+            standing = agent.capacity, away(agent), refused
+            if standing != self._settled.get(id) or not all(refused):
+                self._settled[id] = standing
                 for line in self._serves[id]:
                     line.stale[id] = None
         self._changed.clear()

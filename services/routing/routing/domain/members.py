@@ -173,6 +173,11 @@ class Contact:
 
 def refusal(agent: Agent, channel: str) -> str:
     """Why ``agent`` may not be offered anything on ``channel`` now; empty when it may (AG-1, AG-2, CH-2, RT-2)."""
+    return away(agent) or _no_room(agent, channel)
+
+
+def away(agent: Agent) -> str:
+    """Why ``agent`` may not be offered anything at all; empty when it depends on the channel."""
     if agent.leaving:
         return "LEAVING"
     if not agent.checked_in:
@@ -182,7 +187,7 @@ def refusal(agent: Agent, channel: str) -> str:
     for work in agent.work.values():
         if work.wrap_up:
             return "WRAP_UP"
-    return _no_room(agent, channel)
+    return ""
 
 
 def _no_room(agent: Agent, channel: str) -> str:
@@ -191,7 +196,8 @@ def _no_room(agent: Agent, channel: str) -> str:
     slots = dict(capacity.slots).get(channel)
     if not slots:
         return "NO_CHANNEL"
-    if agent.places.count(channel) >= slots:
+    places = len(agent.offers) + len(agent.work)
+    if places >= slots and agent.places.count(channel) >= slots:
         return "NO_CAPACITY"
     return "NO_CAPACITY" if capacity.units and spent(agent, channel) > capacity.units else ""
 
