@@ -10,7 +10,7 @@ import pytest
 from contactcenter.bus.v1.envelope_pb2 import Sealed
 from contactcenter.contact.v1 import events_pb2 as contact_pb
 from routing import wire
-from routing.domain import carry, state
+from routing.domain import carry, evolve_pool, state
 from routing.domain import observed as seen
 from routing.domain.commands import RaisePriority, StartDay
 from routing.domain.decide import decide_one
