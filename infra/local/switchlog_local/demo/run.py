@@ -41,7 +41,7 @@ async def demo(options: plan.Options) -> int:
             await compare(plan.environment("customers", options), say)
             await supervisor.start([plan.issuer(options)])
             await supervisor.start(plan.services(options))
-            await seed(_token(issuer, "admin"), agent_ids(options))
+            await seed(_token(issuer, "admin"), agent_ids(options), options)
             say(f"everything runs after {time.monotonic() - began:.1f} s")
             picture = await _live(options, supervisor, issuer, stop, console)
         finally:

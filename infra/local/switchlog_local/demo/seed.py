@@ -1,38 +1,40 @@
-"""Sets the demo's centre up through the public APIs: queues, agents, doors. Repeating it changes nothing."""
+"""Sets the demo's centre up: its configuration file and its agents, by the command that everybody uses. Repeatable."""
 
-from collections.abc import Mapping
+import asyncio
+import sys
+from pathlib import Path
 from typing import Any
 
-import httpx2 as httpx
+import yaml
 
-from switchlog_local.demo.plan import url
+from switchlog_local.demo.plan import Options, environment, url
 from switchlog_local.errors import StartFailed
 
+CENTRE = Path(__file__).with_name("centre.yaml")
+WRITTEN: dict[str, dict[str, Any]] = yaml.safe_load(CENTRE.read_text())
+QUEUES = tuple(WRITTEN["queues"])
+SITE_KEYS = {door: told["site_key"] for door, told in WRITTEN["entry_points"].items()}
+OWNERS = ("routing", "agent_state", "ingress_chat", "ingress_voice")
 POOL = "front"
-QUEUES: Mapping[str, dict[str, Any]] = {
-    "sales": {"name": "Sales 销售", "required_skills": []},
-    "service": {"name": "Service 服务", "required_skills": [{"skill": "service", "min_level": 1}]},
-}
-SITE_KEYS = {"shop-window": "demo-site-sales", "help-page": "demo-site-service"}
-DOORS = {"shop-window": "sales", "help-page": "service"}
 WRAP_UP_LIMIT_S = 10
 
 
-async def seed(admin_token: str, agents: list[str]) -> None:
+async def seed(admin_token: str, agents: list[str], options: Options) -> None:
     """Raises StartFailed with the first refusal."""
-    headers = {"authorization": f"Bearer {admin_token}"}
-    async with httpx.AsyncClient(headers=headers, timeout=20) as client:
-        for queue, definition in QUEUES.items():
-            await _put(client, "routing", f"/v1/queues/{queue}", _queue(definition))
-        for n, agent in enumerate(agents):
-            await _put(client, "agent_state", f"/v1/agents/{agent}", _agent(n))
-        for door, queue in DOORS.items():
-            body = {"site_key": SITE_KEYS[door], "queue": queue, "reconnect_grace_s": 20}
-            await _put(client, "ingress_chat", f"/v1/entry-points/{door}", body)
-
-
-def _queue(definition: dict[str, Any]) -> dict[str, Any]:
-    return {"pool": POOL, "offer_timeout_s": 10, "service_level_threshold_s": 20, **definition}
+    file = options.folder / "centre.yaml"
+    told = {"agents": {agent: _agent(n) for n, agent in enumerate(agents)}}
+    file.write_text(CENTRE.read_text() + "\n" + yaml.safe_dump(told, allow_unicode=True, sort_keys=False))
+    where = [part for owner in OWNERS for part in ("--url", f"{owner}={url(owner)}")]
+    command = [sys.executable, "-m", "routing", "config", "apply", str(file), "--progress", "none", *where]
+    applying = await asyncio.create_subprocess_exec(
+        *command,
+        env={**environment("routing", options), "SWITCHLOG_TOKEN": admin_token},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await applying.communicate()
+    if applying.returncode:
+        raise StartFailed(f"setting up the centre: {said.decode()[-500:].strip()}")
 
 
 def _agent(n: int) -> dict[str, Any]:
@@ -45,9 +47,3 @@ def _agent(n: int) -> dict[str, Any]:
         "capacity": [{"channel": "chat", "slots": 2}],
         "wrap_up_s": WRAP_UP_LIMIT_S,
     }
-
-
-async def _put(client: httpx.AsyncClient, service: str, path: str, body: dict[str, Any]) -> None:
-    answer = await client.put(url(service) + path, json=body)
-    if not answer.is_success:
-        raise StartFailed(f"setting up {service}{path}: {answer.status_code} {answer.text[:300]}")
