@@ -7,7 +7,7 @@ Times in seconds, rates per second.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 
@@ -87,13 +87,21 @@ def birth_and_death(per_hour: float, talk: float, patience: float, agents: int) 
     return queue * leaving / arrivals, busy / agents
 
 
-def waits_by_recursion(arrivals: list[int], services: list[int], agents: int) -> list[int]:
-    """First come, first served by ``agents`` alike (Kiefer & Wolfowitz 1955; with one agent Lindley 1952)."""
+def waits_by_recursion(
+    arrivals: Sequence[int], services: Sequence[int], agents: int, patiences: Sequence[int] = ()
+) -> list[int]:
+    """First come, first served by ``agents`` alike (Kiefer & Wolfowitz 1955; with one agent Lindley 1952).
+
+    Who would wait longer than its patience leaves when that ends, and takes nobody's time (Baccelli & Hebuterne 1981).
+    """
     free = [0] * agents
     waits = []
-    for at, service in zip(arrivals, services, strict=True):
+    for n, (at, service) in enumerate(zip(arrivals, services, strict=True)):
         free.sort()
-        begins = max(at, free[0])
-        waits.append(begins - at)
-        free[0] = begins + service
+        wait = max(0, free[0] - at)
+        if patiences and wait > patiences[n]:
+            waits.append(patiences[n])
+            continue
+        waits.append(wait)
+        free[0] = at + wait + service
     return waits

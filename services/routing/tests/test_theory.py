@@ -56,3 +56,23 @@ def test_waits_in_order_of_arrival_are_the_textbook_recursion(
     heard = run(calls, agents(agent_count))
     waits = [stay.wait_ms(0) for _, stay in sorted(heard.stays.items())]
     assert waits == waits_by_recursion(arrivals, services, agent_count)
+
+
+@given(
+    some.lists(some.tuples(some.integers(0, 20), some.integers(1, 60), some.integers(0, 40)), min_size=1, max_size=60),
+    some.integers(1, 4),
+)
+@settings(max_examples=60, deadline=None)
+def test_waits_of_people_without_patience_are_the_textbook_recursion(
+    contacts: list[tuple[int, int, int]], agent_count: int
+) -> None:
+    """RT-12: whoever leaves has waited its patience to the millisecond, and the others do not wait for it."""
+    arrivals = list(accumulate(gap for gap, _, _ in contacts))
+    _, services, patiences = zip(*contacts, strict=True)
+    calls = [
+        call(f"c{n:04d}", at, talk, patience_ms=patience)
+        for n, (at, (_, talk, patience)) in enumerate(zip(arrivals, contacts, strict=True))
+    ]
+    heard = run(calls, agents(agent_count))
+    waits = [stay.wait_ms(0) for _, stay in sorted(heard.stays.items())]
+    assert waits == waits_by_recursion(arrivals, services, agent_count, patiences)
