@@ -6,26 +6,24 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from routing.domain import definitions, pool_facts
+# What concerns the pool as a whole stands in files of its own and is known by the same names here.
 from routing.domain.definitions import Action
+from routing.domain.definitions import Queue as Queue
 from routing.domain.observed import AgentFact, Attributes, ContactFact, Skills
+from routing.domain.pool_facts import Calendar as Calendar
+from routing.domain.pool_facts import HoursDefined as HoursDefined
+from routing.domain.pool_facts import PolicyChosen as PolicyChosen
+from routing.domain.pool_facts import PoolCarried as PoolCarried
+from routing.domain.pool_facts import PoolDayStarted as PoolDayStarted
+from routing.domain.pool_facts import PoolOpened as PoolOpened
+from routing.domain.pool_facts import PoolTaken as PoolTaken
+from routing.domain.pool_facts import QueueDefined as QueueDefined
+from routing.domain.pool_facts import SurgeEnded as SurgeEnded
+from routing.domain.pool_facts import SurgeStarted as SurgeStarted
+from routing.domain.pool_facts import SurgeStepTaken as SurgeStepTaken
+from routing.domain.pool_facts import WorkflowDefined as WorkflowDefined
 
 DEFAULT_POLICY = "longest-idle@1"
-
-# What concerns the pool as a whole stands in a file of its own and is known by the same names here.
-Queue = definitions.Queue
-Calendar = pool_facts.Calendar
-HoursDefined = pool_facts.HoursDefined
-PolicyChosen = pool_facts.PolicyChosen
-PoolCarried = pool_facts.PoolCarried
-PoolDayStarted = pool_facts.PoolDayStarted
-PoolOpened = pool_facts.PoolOpened
-PoolTaken = pool_facts.PoolTaken
-QueueDefined = pool_facts.QueueDefined
-SurgeEnded = pool_facts.SurgeEnded
-SurgeStarted = pool_facts.SurgeStarted
-SurgeStepTaken = pool_facts.SurgeStepTaken
-WorkflowDefined = pool_facts.WorkflowDefined
 
 
 class Outcome(StrEnum):
