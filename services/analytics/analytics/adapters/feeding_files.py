@@ -268,6 +268,8 @@ def _summary(done: Done, feeder: Feeder, seconds: float, as_json: bool) -> str:
     text = f"{done.accepted} accepted, {done.duplicates} duplicates, {done.rejected} rejected"
     text += f" in {seconds:.1f} s ({rate} lines/s){' (dry run: nothing was sent)' if feeder.target is None else ''}\n"
     text += _listed("rejected", done.reasons) + _listed("set right", done.dirt)
+    if done.reasons.get("TOO_LATE"):
+        text += "  the file is not in order of time: --any-order takes it as it is, a longer --lateness most of it\n"
     return text + (f"rejected lines: {feeder.rejected_path}\n" if done.rejected else "")
 
 
