@@ -44,12 +44,12 @@ class Record(NamedTuple):
     headers: Sequence[tuple[str, bytes]] = ()
 
 
-def call_log(calls: int, source: str, seed: int = 1) -> bytes:
-    """``calls`` of a busy day, by time: six or seven lines each."""
+def call_log(calls: int, source: str, seed: int = 1, every_s: float = 2) -> bytes:
+    """``calls`` by time, one in ``every_s`` seconds: seven lines each, three of those abandoned."""
     chance, lines = random.Random(seed), []
     began = datetime(2025, 3, 3, 8, tzinfo=UTC)
     for n in range(calls):
-        lines += _call(chance, source, n, began + timedelta(seconds=n * 2))
+        lines += _call(chance, source, n, began + timedelta(seconds=n * every_s))
     return b"\n".join(text for _, text in sorted(lines))
 
 

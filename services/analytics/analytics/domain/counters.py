@@ -143,7 +143,10 @@ class Counters:
         day.version = max(day.version, offset + 1)
         self.changed_days[at] = day
         if kind == SPAN:
-            day.spans.append(key)
+            if amount >= 0:
+                day.spans.append(key)
+            elif key in day.spans:
+                day.spans.remove(key)
             return
         sums = day.quarters.setdefault(start, {}).setdefault(key, {})
         if name in OBSERVED:

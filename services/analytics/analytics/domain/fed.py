@@ -8,32 +8,13 @@ taken in that order of ids in which they make sense: whoever is answered in the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any, NamedTuple
 
 from analytics.domain import legs, levels
-from analytics.domain.amounts import Amounts, Left, Offered, OfferWas, Waits
-from analytics.domain.counters import DAY, Contribution
+from analytics.domain.amounts import Amounts, Left, Offered, OfferWas
+from analytics.domain.counters import DAY
+from analytics.domain.fedstory import Fact, Story
 from analytics.domain.levels import COHORT, EVENT, Waiting, group, pieces, quarter
-
-
-class Fact(NamedTuple):
-    """A line as it is kept, in order of time, then id; a NamedTuple sorts so by itself."""
-
-    at: int
-    line_id: str
-    fact: str
-    queue: str = ""
-    agent: str = ""
-    team: str = ""
-    channel: str = ""
-    outcome: str = ""
-    reason: str = ""
-    score: int = 0
-    amount_micros: int = 0
-    currency: str = ""
-
 
 # --- a contact's whole story -----------------------------------------------------------------------------------------
 
@@ -48,73 +29,6 @@ def contribution(contact: str, facts: Sequence[Fact]) -> Amounts:
     for *key, amount in told.out:
         levels.add(found, tuple(key), amount)
     return found
-
-
-@dataclass(slots=True)
-class Story:
-    """A contact on its way through its facts; ``leg`` is the present one, 0: none yet."""
-
-    name: str
-    facts: Sequence[Fact]
-    out: list[Contribution] = field(default_factory=list)
-    leg: int = 0
-    waiting: Waiting | None = None
-    queue: str = ""
-    offers: dict[str, tuple[str, int]] = field(default_factory=dict)
-    wrap_ups: dict[int, int] = field(default_factory=dict)
-    handled: set[int] = field(default_factory=set)
-    contact: legs.Contact = field(init=False)
-
-    def __post_init__(self) -> None:
-        channel = next((fact.channel for fact in self.facts if fact.channel), "unspecified")
-        self.contact = legs.Contact(self.name, channel)
-
-    @property
-    def channel(self) -> str:
-        return self.contact.channel
-
-    @property
-    def served(self) -> legs.Leg | None:
-        """The present leg, once an agent has it."""
-        leg = self.contact.legs.get(self.leg)
-        return leg if leg is not None and leg.connected else None
-
-    @property
-    def talking(self) -> bool:
-        return self.served is not None and not self.served.closed
-
-    def open_leg(self, agent: str) -> int:
-        """The last leg that ``agent`` (any, where that is not said) is still connected to, 0: none."""
-        return max((number for number, leg in self._legs_of(agent) if not leg.closed), default=0)
-
-    def leg_of(self, agent: str) -> int:
-        """As ``open_leg``, else the last one that is over."""
-        return self.open_leg(agent) or max((number for number, _ in self._legs_of(agent)), default=0)
-
-    def wrapping(self, agent: str) -> int:
-        """The first leg of ``agent`` whose wrap-up runs, 0: none."""
-        running = (number for number in self.wrap_ups if number not in self.handled)
-        return next((one for one in running if not agent or agent == self.contact.legs[one].agent), 0)
-
-    def _legs_of(self, agent: str) -> Iterator[tuple[int, legs.Leg]]:
-        connected = [(number, leg) for number, leg in self.contact.legs.items() if leg.connected]
-        return ((number, leg) for number, leg in connected if not agent or agent == leg.agent)
-
-    def of_queue(self, at: int, key: str, name: Any, amount: int = 1) -> None:
-        """In the waiting leg's cohort and at ``at``."""
-        assert self.waiting is not None
-        self.out.append((COHORT, self.queue, quarter(self.waiting.queued_at), key, name, amount))
-        self.out.append((EVENT, self.queue, quarter(at), key, name, amount))
-
-    def dirt(self, fact: Fact, what: str) -> None:
-        """Count what does not fit; the figures are made of the rest."""
-        key = group(self.channel)
-        self.out.append((EVENT, fact.queue or self.queue, quarter(fact.at), key, f"dirt_{what}", 1))
-
-    def close(self) -> None:
-        if self.waiting is not None:
-            said = Waits(levels.leg_key(self.name, self.leg), self.waiting)
-            self.out.append((COHORT, self.queue, quarter(self.waiting.queued_at), group(self.channel), said, 1))
 
 
 def _in_order(told: Story, facts: Sequence[Fact]) -> Iterator[Fact]:
@@ -200,6 +114,7 @@ def _answered(told: Story, fact: Fact) -> None:
         told.leg, told.queue = told.leg + 1, fact.queue
     if not fact.agent:
         told.dirt(fact, "answered_without_agent")
+    told.answered_at[told.leg] = fact.at
     legs.connected(told.contact, told.out, fact.at, told.leg, told.queue, fact.agent, fact.team, told.channel)
 
 
@@ -344,11 +259,21 @@ def _handled(told: Story, number: int, at: int, wrap_up_at: int) -> None:
     told.out.append((EVENT, leg.queue, quarter(at), leg.group, "handled", 1))
     if leg.agent:
         told.out.append((DAY, leg.agent, quarter(at), leg.team, "handled", 1))
+        _busy(told, leg, told.answered_at[number], at)
     for start, milliseconds in pieces(wrap_up_at, at):
         told.out.append((COHORT, leg.queue, quarter(leg.begun), leg.group, "wrap_up_ms", milliseconds))
         told.out.append((EVENT, leg.queue, start, leg.group, "wrap_up_ms", milliseconds))
         if leg.agent:
             told.out.append((DAY, leg.agent, start, leg.team, "wrap_up_ms", milliseconds))
+
+
+def _busy(told: Story, leg: legs.Leg, begin: int, end: int) -> None:
+    """An agent is told ready while it is at work: that time is busy, not ready."""
+    for start, milliseconds in pieces(begin, end):
+        told.out.append((EVENT, leg.queue, start, leg.group, "busy_ms", milliseconds))
+        told.out.append((EVENT, leg.queue, start, leg.group, "slot_ms", milliseconds))
+        told.out.append((DAY, leg.agent, start, leg.team, "busy_ms", milliseconds))
+        told.out.append((DAY, leg.agent, start, leg.team, "ready_ms", -milliseconds))
 
 
 def _seized(told: Story, fact: Fact) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from bisect import insort
 from dataclasses import dataclass, field
 
+from analytics.domain import fedagents
 from analytics.domain.amounts import Amounts, difference
 from analytics.domain.counters import Counters
-from analytics.domain.fed import Fact, contribution
+from analytics.domain.fed import contribution
+from analytics.domain.fedstory import Fact
 from analytics.domain.levels import COHORT, Cell, CellKey
 
 ContactKey = tuple[str, str]
@@ -22,8 +24,8 @@ FOR_EVER = 1 << 50
 MOST_FACTS = 2_000
 """A contact of more facts is none; the later ones are left out, or each would cost as much as all before it."""
 
-KEPT = 20_000
-"""So many contacts and counters stay in memory."""
+KEPT = 5_000
+"""So many contacts and counters stay in memory, each partition."""
 
 
 @dataclass(slots=True)
@@ -97,7 +99,7 @@ class FeedBoard:
         self.counters.forget_days(most)
         for key in list(self.contacts)[: max(0, len(self.contacts) - most)]:
             del self.contacts[key]
-            self.amounts.pop(key, None)
+        self.amounts = {}  # much larger than the facts that they are made of
 
 
 def heard(board: FeedBoard, key: str, version: int, offset: int, recorded_at: int) -> FedStream:
@@ -133,6 +135,35 @@ def told(board: FeedBoard, key: str, offset: int, contact: str, fact: Fact) -> N
     for kind, queue, *_ in changes:
         if kind == COHORT and queue and (tenant, queue, source) not in board.queues:
             board.queues[tenant, queue, source] = board.changed_queues[tenant, queue, source] = offset + 1
+
+
+def told_of_agent(board: FeedBoard, key: str, offset: int, agent: str, fact: Fact) -> None:
+    """One more fact of an agent: it changes what lies within a day of it."""
+    for day, part in fedagents.days_of(fact):
+        unit = board.contacts.setdefault(agent_key(key, agent, day), FedContact())
+        if offset < unit.guard or part in unit.facts or len(unit.facts) >= MOST_FACTS:
+            continue
+        old = fedagents.contribution(agent, _around(board, key, agent, day))
+        insort(unit.facts, part)
+        unit.version = offset + 1
+        board.changed_contacts[agent_key(key, agent, day)] = unit
+        changes = difference(old, fedagents.contribution(agent, _around(board, key, agent, day)))
+        board.counters.contribute(offset, key.partition("/")[0], changes)
+
+
+def agent_key(key: str, agent: str, day: int) -> ContactKey:
+    """Of an agent's UTC day; no contact's id begins so."""
+    return key, f"@{agent}/{day}"
+
+
+def days_around(fact: Fact) -> set[int]:
+    """The days whose facts must be at hand before ``fact`` is told."""
+    return {day + near for day, _ in fedagents.days_of(fact) for near in (-1, 0, 1)}
+
+
+def _around(board: FeedBoard, key: str, agent: str, day: int) -> list[Fact]:
+    near = (board.contacts.get(agent_key(key, agent, one)) for one in (day - 1, day, day + 1))
+    return [fact for unit in near if unit for fact in unit.facts]
 
 
 def _amounts(board: FeedBoard, at: ContactKey, source: str) -> Amounts:
