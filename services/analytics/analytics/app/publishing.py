@@ -134,7 +134,10 @@ class Publisher:
         elif not alone:
             # another owner of parts may have written at the same time, with less of them, after us
             self.later.setdefault(key, self.clock.monotonic() + AGAIN_OPEN_S)
-        self.closed[key] = stage
+        if stage:
+            self.closed[key] = stage
+        else:
+            self.closed.pop(key, None)  # fed rows stay so for ever: a year of them is not to be remembered
 
     def _said_again(self, key: CellKey) -> None:
         if self.later[key] <= self.clock.monotonic():
