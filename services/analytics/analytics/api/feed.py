@@ -22,6 +22,10 @@ PATH = "/v1/feed"
 ROLES = ("admin", "service")
 """Whoever feeds writes what figures are made of: an analyst reads figures and is not among them."""
 
+BODY = {
+    "required": True,
+    "content": {"application/x-ndjson": {"schema": {"type": "string", "description": "JSON lines, docs/feeding.md"}}},
+}
 MOST_LATENESS_S = 366 * 24 * 3600
 Feeder = Annotated[Principal, Depends(require(*ROLES))]
 Duration = Annotated[str, Query(max_length=20, description="lines come at most so late: seconds, or 90s, 10m, 2h, 1d")]
@@ -31,7 +35,7 @@ Words = Annotated[str, Query(max_length=6_000, description="sources of a file wh
 def routes(feeding: Feeding, pace: Pace, declared: Set[str]) -> APIRouter:
     router = APIRouter(tags=["feed"])
 
-    @router.post(PATH)
+    @router.post(PATH, openapi_extra={"requestBody": BODY})
     async def feed(
         request: Request,
         caller: Feeder,
