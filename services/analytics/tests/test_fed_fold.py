@@ -15,13 +15,13 @@ from analytics.adapters import fed_facts
 from analytics.app.folding import Folding
 from analytics.app.ports import Where
 from analytics.domain.feed import Terms, streams_of
-from analytics.domain.levels import COHORT, EVENT, QUARTER_MS, Tally, merged
+from analytics.domain.levels import COHORT, DAY_MS, EVENT, QUARTER_MS, Tally, merged
 from analytics.projections.fed_rows import FedRows
 from analytics.projections.rows import StoredRows
 from switchlog.envelope import StreamId
 from switchlog.store.memory import MemoryStore
 
-from .feeds import ANY, BEGAN, TENANT, Place, calls, line
+from .feeds import ANY, BEGAN, TENANT, Place, calls, instant, line
 from .folds import Crash, TearingViews
 from .scene import Rec
 
@@ -106,8 +106,10 @@ async def figures(views: Any, queues: Sequence[str] = ("", "sales", "service")) 
                 waiting = {leg: said for cell in here for leg, said in cell.waiting.items()}
                 if waiting:
                     found[queue, attribution, start, "waiting"] = waiting
-    for day in range(BEGAN // 86_400_000 - 1, BEGAN // 86_400_000 + 3):
-        async for one in rows.days(TENANT, day * 86_400_000):
+    for day in range(BEGAN // DAY_MS - 1, BEGAN // DAY_MS + 6):
+        async for one in rows.days(TENANT, day * DAY_MS):
+            if one.spans:
+                found["spans", one.agent, day, ""] = Counter(one.spans)
             for start, groups in one.quarters.items():
                 for team, sums in groups.items():
                     total = found.setdefault(("day", one.agent, start, team), Counter())
@@ -130,6 +132,10 @@ FACTS = (
     *("contact_ended", "wrap_up_started", "wrap_up_ended", "trunk_seized", "trunk_released", "survey_answered"),
     "cost_booked",
 )
+OF_AGENTS = (
+    *("agent_signed_in", "agent_checked_in", "agent_ready", "agent_ready", "agent_not_ready", "agent_checked_out"),
+    *("agent_signed_out", "shift_planned"),
+)
 
 
 @st.composite
@@ -150,6 +156,12 @@ def dirty_lines(draw: st.DrawFn) -> list[dict]:
         if fact == "cost_booked":
             more |= {"amount": draw(st.integers(1, 9)), "currency": "CNY"}
         found.append(line(fact, draw(st.integers(0, 40)) * 60 * S, draw(st.sampled_from(["c1", "c2", "c3"])), **more))
+    for n in range(draw(st.integers(0, 15))):
+        fact, hour = draw(st.sampled_from(OF_AGENTS)), draw(st.integers(0, 60))
+        more = {"id": f"m{n}", "agent": draw(st.sampled_from(["a1", "a2"]))}
+        if fact == "shift_planned":
+            more["from"], more["to"] = (instant(BEGAN + (hour + n) * 3600 * S) for n in (0, draw(st.integers(1, 20))))
+        found.append(line(fact, hour * 3600 * S, **more))
     return found
 
 
@@ -219,6 +231,105 @@ def summed(found: dict, attribution: str) -> Counter:
         for name in ("handled", "talk_ms", "wrap_up_ms"):
             total[queue, start, name] += said.get("counts", {}).get(name, 0)
     return +total
+
+
+# --- agents --------------------------------------------------------------------------------------------------------
+
+
+async def shift(*facts: tuple) -> tuple[Counter, list]:
+    """Sums in seconds and spans (begin, end, state; seconds after noon) of agent a1."""
+    lines = [
+        line(fact, when * S, agent="a1", id=f"{n:02d}", **(more[0] if more else {}))
+        for n, (fact, when, *more) in enumerate(facts)
+    ]
+    found = await fed(random.Random(1).sample(lines, len(lines)))
+    total, spans = Counter(), []
+    for (kind, *_), said in found.items():
+        if kind == "day":
+            total.update({name: count // S if name.endswith("_ms") else count for name, count in said.items()})
+        if kind == "spans":
+            spans += [((one[0] - BEGAN) // S, (one[1] - BEGAN) // S, one[2]) for one in said.elements()]
+    return +total, sorted(spans)
+
+
+async def test_states_last_until_the_next_fact_and_add_up():
+    total, spans = await shift(
+        ("agent_signed_in", 0),
+        ("agent_checked_in", 10),
+        ("agent_ready", 30),
+        ("agent_not_ready", 3_000, {"reason": "break", "planned": True}),
+        ("agent_ready", 3_600),
+        ("agent_checked_out", 7_200),
+        ("agent_signed_out", 7_260),
+    )
+    assert spans == [
+        (0, 10, "signed_in"),
+        (10, 30, "not_ready"),
+        (30, 3_000, "ready"),
+        (3_000, 3_600, "break"),
+        (3_600, 7_200, "ready"),
+        (7_200, 7_260, "signed_in"),
+    ]
+    assert total == {
+        "signed_in_ms": 7_260,
+        "checked_in_ms": 7_190,
+        "ready_ms": 2_970 + 3_600,
+        "not_ready_ms": 20,
+        "break_ms": 600,
+    }
+
+
+async def test_whoever_logs_in_in_one_second_is_ready():
+    _, spans = await shift(
+        ("agent_ready", 0), ("agent_checked_in", 0), ("agent_signed_in", 0), ("agent_signed_out", 60)
+    )
+    assert spans == [(0, 60, "ready")]
+
+
+async def test_a_night_is_cut_at_midnight_and_a_forgotten_sign_out_counts_nothing():
+    night = 12 * 3600
+    total, spans = await shift(
+        ("agent_ready", night - 600), ("agent_signed_out", night + 600), ("agent_ready", night + 900)
+    )
+    assert (spans, total["ready_ms"]) == ([(night - 600, night, "ready"), (night, night + 600, "ready")], 1_200)
+    total, spans = await shift(("agent_ready", 0), ("agent_ready", 30 * 3600))
+    assert (total, spans) == ({}, [])
+
+
+async def test_time_at_work_within_planned_shifts_is_adherent():
+    begin, end = instant(BEGAN), instant(BEGAN + 3_600 * S)
+    total, _ = await shift(
+        ("shift_planned", -90_000, {"from": begin, "to": end}),
+        ("agent_ready", -600),
+        ("agent_not_ready", 1_800),
+        ("agent_ready", 2_700),
+        ("agent_signed_out", 9_000),
+    )
+    assert (total["scheduled_ms"], total["adherent_ms"]) == (3_600, 2_700)
+    assert (total["scheduled"], total["present"]) == (1, 1)
+    missed, _ = await shift(("shift_planned", 0, {"from": begin, "to": end}))
+    assert (missed["scheduled"], missed["present"], missed["adherent_ms"]) == (1, 0, 0)
+
+
+async def test_time_with_contacts_is_busy_and_not_ready():
+    found = await fed(
+        [
+            line("agent_ready", 0, agent="a1"),
+            line("contact_queued", 0, "c1", queue="sales"),
+            line("contact_answered", 60 * S, "c1", agent="a1"),
+            line("agent_disconnected", 160 * S, "c1", agent="a1"),
+            line("wrap_up_started", 160 * S, "c1", agent="a1"),
+            line("wrap_up_ended", 200 * S, "c1", agent="a1"),
+            line("agent_signed_out", 600 * S, agent="a1"),
+        ]
+    )
+    total = sum((Counter(said) for (kind, *_), said in found.items() if kind == "day"), Counter())
+    assert (total["busy_ms"], total["ready_ms"], total["signed_in_ms"]) == (140 * S, 460 * S, 600 * S)
+
+
+async def test_a_cost_of_no_contact_counts_to_its_queue():
+    found = await fed([line("cost_booked", 0, queue="sales", amount=3, currency="CNY")])
+    assert {said["counts"]["cost_CNY_micros"] for said in found.values()} == {3_000_000} and len(found) == 2
 
 
 # --- single stories --------------------------------------------------------------------------------------------------

@@ -11,13 +11,19 @@ from switchlog.errors import Poison
 
 from ..app.ports import Read
 from ..domain import feedboard
-from ..domain.fed import OF_CONTACTS, Fact
+from ..domain.fed import OF_CONTACTS
+from ..domain.fedagents import OF_AGENTS, SHIFT
+from ..domain.fedstory import Fact
 from ..domain.feedboard import ContactKey, FedStream, FeedBoard
 from ..domain.levels import CellKey
 from ..wire import milliseconds
 from .fed_events import CHANNEL_WORDS, FACT_WORDS, OUTCOME_WORDS, TOPIC
 
 __all__ = ["TOPIC", "contacts_in", "fold", "needed", "read"]
+
+
+MOST_SHIFT_MS = 2 * 24 * 3600 * 1000
+"""A shift that is longer is cut."""
 
 
 def read(value: bytes | None) -> pb.ExternalEvent:
@@ -34,12 +40,19 @@ def needed(event: pb.ExternalEvent, kind: str) -> Sequence[CellKey]:
 
 
 def contacts_in(found: Iterable[Read]) -> set[ContactKey]:
-    """Whose facts must be in memory."""
-    return {
-        (one.key, one.event.call_fact_fed.contact)
-        for one in found
-        if one.kind == "call_fact_fed" and one.event.call_fact_fed.contact
-    }
+    """Whose facts must be in memory: contacts, and agents' days."""
+    wanted: set[ContactKey] = set()
+    for one in found:
+        if one.kind != "call_fact_fed":
+            continue
+        fed = one.event.call_fact_fed
+        if fed.contact:
+            wanted.add((one.key, fed.contact))
+        elif fed.agent and (fact := _of_agent(fed)):
+            wanted |= {feedboard.agent_key(one.key, fed.agent, day) for day in feedboard.days_around(fact)}
+        elif fed.fact == pb.FED_FACT_COST_BOOKED:
+            wanted.add((one.key, _cost_name(fed)))
+    return wanted
 
 
 def fold(board: FeedBoard, found: Iterable[Read]) -> None:
@@ -62,10 +75,34 @@ def _told(board: FeedBoard, stream: FedStream, key: str, offset: int, fed: pb.Ca
     at = milliseconds(fed.at)
     stream.source, stream.clock, stream.lines = fed.source, max(stream.clock, at), stream.lines + 1
     word = FACT_WORDS.get(fed.fact, "")
-    if not fed.contact or word not in OF_CONTACTS:
-        return
-    fact = Fact(
-        at,
+    if fed.contact and word in OF_CONTACTS:
+        feedboard.told(board, key, offset, fed.contact, _fact(fed, word))
+    elif word == "cost_booked":
+        feedboard.told(board, key, offset, _cost_name(fed), _fact(fed, word))
+    elif fed.agent and (fact := _of_agent(fed)):
+        feedboard.told_of_agent(board, key, offset, fed.agent, fact)
+
+
+def _cost_name(fed: pb.CallFactFed) -> str:
+    """A cost of no contact stands for itself."""
+    return f"@cost/{fed.line_id}"
+
+
+def _of_agent(fed: pb.CallFactFed) -> Fact | None:
+    """A shift by when it is, whenever it was planned."""
+    word = FACT_WORDS.get(fed.fact, "")
+    if word not in OF_AGENTS:
+        return None
+    fact = _fact(fed, word)
+    if word != SHIFT:
+        return fact
+    begin, end = milliseconds(fed.planned_from), milliseconds(fed.planned_to)
+    return fact._replace(at=begin, until=min(end, begin + MOST_SHIFT_MS))
+
+
+def _fact(fed: pb.CallFactFed, word: str) -> Fact:
+    return Fact(
+        milliseconds(fed.at),
         fed.line_id,
         word,
         fed.queue,
@@ -77,5 +114,5 @@ def _told(board: FeedBoard, stream: FedStream, key: str, offset: int, fed: pb.Ca
         fed.score,
         fed.amount_micros,
         fed.currency,
+        fed.planned,
     )
-    feedboard.told(board, key, offset, fed.contact, fact)

@@ -1,7 +1,7 @@
 """What an agent of another switch contributes: states between its facts, and shifts that were planned.
 
 A state lasts from the fact that says it to the next one, a day at most: so one more fact changes what lies within a day
-of it and nothing else, and only the facts of three days are needed to take the old back and add the new (rule 29).
+of it and nothing else, and only the facts of some days are needed to take the old back and add the new (rule 29).
 """
 
 from __future__ import annotations

@@ -24,6 +24,9 @@ FOR_EVER = 1 << 50
 MOST_FACTS = 2_000
 """A contact of more facts is none; the later ones are left out, or each would cost as much as all before it."""
 
+NEAR = (-2, -1, 0, 1, 2)
+"""A fact changes states up to a day away, and these whether a shift of that day was kept, which a day more decides."""
+
 KEPT = 5_000
 """So many contacts and counters stay in memory, each partition."""
 
@@ -158,11 +161,11 @@ def agent_key(key: str, agent: str, day: int) -> ContactKey:
 
 def days_around(fact: Fact) -> set[int]:
     """The days whose facts must be at hand before ``fact`` is told."""
-    return {day + near for day, _ in fedagents.days_of(fact) for near in (-1, 0, 1)}
+    return {day + near for day, _ in fedagents.days_of(fact) for near in NEAR}
 
 
 def _around(board: FeedBoard, key: str, agent: str, day: int) -> list[Fact]:
-    near = (board.contacts.get(agent_key(key, agent, one)) for one in (day - 1, day, day + 1))
+    near = (board.contacts.get(agent_key(key, agent, day + one)) for one in NEAR)
     return [fact for unit in near if unit for fact in unit.facts]
 
 
