@@ -27,6 +27,7 @@ from .app.feeding import Feeding
 from .app.lines import Pace
 from .app.publishing import Publisher
 from .app.questions import Questions
+from .app.sources import Sources
 from .bus.worker import Kind, Worker
 from .config import SERVICE, Settings
 from .domain.feed import FEED
@@ -57,7 +58,7 @@ async def run(
         by_rpc = figures_rpc.servicer(questions, given, settings.feed_attributes)
         await runtime.serve(
             settings.kernel,
-            app=app(settings, kernel, questions, verifier, given) if api else None,
+            app=app(settings, kernel, questions, verifier, given, Sources(rows)) if api else None,
             servicers=[by_rpc, kernel.event_log()] if api else [],
             tasks=list(_tasks(settings, kernel, rows, roles)),
             drain=[kernel.drain],
@@ -79,9 +80,11 @@ def app(
     questions: Questions,
     verifier: Verifier | None = None,
     given: Feeding | None = None,
+    sources: Sources | None = None,
 ) -> FastAPI:
     """The HTTP edge; without the feed where nothing takes it."""
-    feeds = [feed_api.routes(given, Pace(settings.feed_bytes_per_s), settings.feed_attributes)] if given else []
+    pace = Pace(settings.feed_bytes_per_s)
+    feeds = [feed_api.routes(given, sources, pace, settings.feed_attributes)] if given and sources else []
     return create_app(
         SERVICE,
         routers=[figures_api.routes(questions), *feeds],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
@@ -12,8 +13,10 @@ import pytest
 
 from analytics import wiring
 from analytics.app.lines import Splitter
+from analytics.app.sources import Sources
 from analytics.config import Settings
 from analytics.domain.feed import FeedEnded, FeedOpened, Terms
+from analytics.projections.rows import StoredRows
 from analytics.rpc import figures as figures_rpc
 from contactcenter.analytics.v1 import service_pb2
 from contactcenter.analytics.v1.service_pb2_grpc import AnalyticsServiceStub
@@ -23,6 +26,7 @@ from switchlog.testing import TestIssuer
 from switchlog.testing import test_settings as settings_for_tests
 
 from .feeds import TENANT, Place, accepted, body, calls, line
+from .test_fed_fold import folding, topic
 
 
 class Room(Place):
@@ -44,7 +48,8 @@ async def room() -> AsyncIterator[Room]:
 
     kernel = SimpleNamespace(settings=settings_for_tests("analytics"), ready=ready)
     settings = Settings(kernel.settings, "r1", feed_attributes=frozenset({"lang"}))
-    app = wiring.app(settings, kernel, None, room.issuer.verifier, room.feeding)
+    room.rows = StoredRows(room.store.views, "s1", "g")
+    app = wiring.app(settings, kernel, None, room.issuer.verifier, room.feeding, Sources(room.rows))
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://test") as room.http:
         yield room
 
@@ -130,6 +135,29 @@ async def test_a_packed_body_is_refused(room: Room):
 async def test_the_number_of_sources_in_a_request_is_limited(room: Room):
     told = (await room.post(body([line("contact_held", 0, "c1", source=f"s{n}") for n in range(110)]))).json()
     assert (told["accepted"], told["reasons"]) == (100, {"TOO_MANY_SOURCES": 10})
+
+
+async def test_a_source_says_how_it_stands_and_what_made_no_sense(room: Room):
+    lines = [*calls(20), line("contact_answered", 0, "x1", queue="sales"), line("contact_held", 0, "x2")]
+    await room.post(body(lines), any_order=True, more=True)
+    for number, records in enumerate(await topic(room, random.Random(1))):
+        fold = await folding(room.store.views, number)
+        await fold.take(records)
+    headers = room.issuer.bearer("ann", ("analyst",))
+
+    async def ask(source: str = "pbx", **span: str):
+        return await room.http.get(f"/v1/feed/{source}", params=span, headers=headers)
+
+    told = (await ask()).json()
+    assert (told["lines"], told["ended"], told["final_until"], told["all_final"]) == (len(lines), False, None, False)
+    assert told["dirt"] == {"answered_unqueued": 1, "answered_without_agent": 1, "held_unanswered": 1}
+    assert told["time"] == max(one["at"] for one in lines)
+    assert (await ask(**{"from": "2025-11-20T00:00:00Z", "to": "2025-11-21T00:00:00Z"})).json()["dirt"] == {}
+    assert (await ask("nobody")).status_code == 404
+    assert (await ask(**{"from": "2025-11-20T00:00:00"})).status_code == 422
+    assert (await ask(**{"from": "2025-01-20T00:00:00Z"})).status_code == 422
+    headers = room.issuer.bearer("eve", ("admin",), tenant="rival")
+    assert (await ask()).status_code == 404
 
 
 # --- gRPC ------------------------------------------------------------------------------------------------------------

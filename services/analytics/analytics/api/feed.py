@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Set
+from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.requests import ClientDisconnect
 
 from switchlog.auth.principal import Principal
@@ -13,10 +14,12 @@ from switchlog.errors import Poison, Rejected
 from switchlog.web import require
 
 from ..app.feeding import Feeding, Giving, Tally
-from ..app.feedlines import Accepted, Refused, read_line, seconds_of
+from ..app.feedlines import Accepted, Refused, milliseconds, read_line, seconds_of
 from ..app.lines import Numbered, Pace, batches
 from ..app.shown import Json
+from ..app.sources import Sources
 from ..domain.feed import Terms
+from .figures import ID, Reader
 
 PATH = "/v1/feed"
 ROLES = ("admin", "service")
@@ -29,10 +32,13 @@ BODY = {
 MOST_LATENESS_S = 366 * 24 * 3600
 Feeder = Annotated[Principal, Depends(require(*ROLES))]
 Duration = Annotated[str, Query(max_length=20, description="lines come at most so late: seconds, or 90s, 10m, 2h, 1d")]
+SourceId = Annotated[str, Path(pattern=ID)]
+From = Annotated[datetime | None, Query(alias="from", description="RFC 3339 with offset")]
+To = Annotated[datetime | None, Query(alias="to", description="RFC 3339 with offset")]
 Words = Annotated[str, Query(max_length=6_000, description="sources of a file whose last request this is, by commas")]
 
 
-def routes(feeding: Feeding, pace: Pace, declared: Set[str]) -> APIRouter:
+def routes(feeding: Feeding, sources: Sources, pace: Pace, declared: Set[str]) -> APIRouter:
     router = APIRouter(tags=["feed"])
 
     @router.post(PATH, openapi_extra={"requestBody": BODY})
@@ -54,6 +60,13 @@ def routes(feeding: Feeding, pace: Pace, declared: Set[str]) -> APIRouter:
             await giving.give(read(giving, batch, feeding.clock.now(), declared))
         return shown(await giving.end(more, [word for word in ends.split(",") if word]))
 
+    @router.get(PATH + "/{source}")
+    async def standing(
+        source: Annotated[str, Path(pattern=ID)], caller: Reader, begin: From = None, end: To = None
+    ) -> Json:
+        """How a fed source stands, and what in its lines of the span made no sense (its last day; at most 31)."""
+        return await sources.standing(caller.tenant, source, instant("from", begin), instant("to", end))
+
     return router
 
 
@@ -66,6 +79,15 @@ def lateness_ms(text: str) -> int:
     if seconds > MOST_LATENESS_S:
         raise Rejected("BAD_LATENESS", "at most 366 days", invalid=True)
     return round(seconds * 1000)
+
+
+def instant(name: str, at: datetime | None) -> int | None:
+    """Epoch milliseconds; raises ``Rejected`` (bad input)."""
+    if at is None:
+        return None
+    if at.tzinfo is None:
+        raise Rejected("BAD_TIME", f"{name} needs an offset, such as 2026-01-01T00:00:00Z", invalid=True)
+    return milliseconds(at)
 
 
 def read(giving: Giving, batch: Numbered, now: int, declared: Set[str]) -> list[tuple[int, Accepted]]:

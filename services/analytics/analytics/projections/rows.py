@@ -28,7 +28,8 @@ from switchlog.store import ViewRow, ViewStore
 from ..app.ports import Where
 from ..domain.board import Pool, Queue
 from ..domain.counters import Counters, Day, DayKey
-from ..domain.feed import STREAMS
+from ..domain.feed import STREAMS, streams_of
+from ..domain.feedboard import FedStream
 from ..domain.floor import Agent
 from ..domain.ledger import Clerk
 from ..domain.levels import COHORT, DAY_MS, EVENT, Cell, CellKey
@@ -208,6 +209,15 @@ class StoredRows:
         """When all partitions of feeds had last been read to their ends."""
         rows = [row async for row in self.scan("fresh", self.group) if row.key.startswith(f"{self.feed_topic}/")]
         return min((row.version for row in rows), default=0)
+
+    async def fed_streams(self, tenant: str, source: str) -> list[FedStream]:
+        """The streams of a source as they are folded; fewer than all while the first of it is read."""
+        rows = [await self.views.get(self.view("fed_streams"), tenant, name) for name in streams_of(source)]
+        return [decoded(row, FedStream) for row in rows if row is not None]
+
+    async def fed_queues(self, tenant: str, source: str) -> set[str]:
+        """The queues that a source tells of."""
+        return {queue.queue async for queue in self.queues_of(tenant) if queue.pool == FEED + source}
 
     # --- shared ------------------------------------------------------------------------------------------------------
 
