@@ -21,11 +21,14 @@ from switchlog.envelope import Row, StreamId
 from switchlog.store import Store
 from switchlog.store.memory import MemoryStore
 
+from .plain import Plain
+
 HISTORIES = Path(__file__).parent / "histories"
 DEMO = HISTORIES / "minutes-of-a-demo.jsonl.gz"
 QUARTER = HISTORIES / "a-busy-quarter.jsonl"
 POOL = StreamId("demo", "pool-front")
 DATE = "2026-11-25"
+RULES = HISTORIES / "a-day-of-rules.jsonl.gz"
 
 
 def messages(file: Path) -> list[RoutingEvent]:
@@ -80,3 +83,9 @@ async def why_of(file: Path = DEMO, alter: Callable[[RoutingEvent], object] = la
     store = MemoryStore()
     await keep(store, history)
     return wiring.looking_back_at(store)
+
+
+async def rules() -> Why:
+    """Questions to the history of every rule, with the engine of expressions by which it was decided."""
+    why = await why_of(RULES)
+    return replace(why, history=replace(why.history, expressions=Plain()))

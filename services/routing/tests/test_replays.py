@@ -22,7 +22,7 @@ from switchlog.errors import NotFound
 from switchlog.store.sqlite import open_sqlite
 
 from .bench import Bench
-from .recorded import DATE, DEMO, POOL, QUARTER, keep, messages, why_of
+from .recorded import DATE, DEMO, POOL, QUARTER, keep, messages, rules, why_of
 from .world import POOL as BENCH_POOL
 
 SERVICE = Path(__file__).parents[1]
@@ -40,6 +40,13 @@ async def test_a_recorded_day_is_decided_the_same_again(file: Path, date: str, e
     found = await replayed(await why_of(file), date)
     assert found.identical and found.difference is None
     assert found.events == events and found.turns > 100 and found.unknown == 0
+
+
+@pytest.mark.parametrize("date", ["2025-06-16", "2025-06-17"])
+async def test_a_day_of_every_rule_is_decided_the_same_again(date: str) -> None:
+    """RT-4, RT-5, RT-6, RT-8, RT-10"""
+    found = await replayed(await rules(), date)
+    assert found.identical and found.events > 50 and found.closed is (date == "2025-06-16")
 
 
 async def test_it_does_not_matter_where_pages_end() -> None:

@@ -36,7 +36,7 @@ from switchlog.store.sqlite import open_sqlite
 
 from .logged import POOL as PAPER
 from .logged import history_of
-from .recorded import DATE, DEMO, POOL, keep, messages, why_of
+from .recorded import DATE, DEMO, POOL, keep, messages, rules, why_of
 
 MINUTE, HOUR = 60_000, 3_600_000
 BOTH = Capacity((("chat", 2), ("voice", 1)), (("chat", 40), ("voice", 100)), 100)
@@ -121,6 +121,21 @@ async def test_the_same_rules_give_a_recorded_day_exactly(seed: int) -> None:
     assert turns(recorded, seed) == facts
     again = enacted(recorded, Statistics(recorded), seed)
     assert again.ends == was.ends and again.values == was.values
+
+
+@pytest.mark.parametrize("date", ["2025-06-16", "2025-06-17"])
+async def test_the_same_rules_give_a_day_of_every_rule_exactly(date: str) -> None:
+    """RT-11: workflows, relaxations, overflows, hours, supervisors, owners that were late or replaced."""
+    history = (await rules()).history
+    (pool,) = await history.pools.all()
+    day = await history.day(pool, date)
+    recorded, was = await taken_apart(history, pool, day)
+    opened = await history.opened(pool, day)
+    assert opened is not None
+    last = day.last or await history.events.head(pool)
+    facts = [(turn.at, list(turn.events)) async for turn in history.turns(pool, opened.head, last)]
+    assert turns(recorded, 1) == facts
+    assert enacted(recorded, Statistics(recorded), 1).ends == was.ends
 
 
 def busy_day(seed: int, queue: Queue, hours: float = 2.0) -> list[Fact]:

@@ -10,7 +10,18 @@ from routing.app.again import Decision
 from routing.app.sight import check_agent, seen_by
 from routing.app.words import sentence
 from routing.domain.commands import ChoosePolicy
-from routing.domain.events import ContactDequeued, ContactOffered, ContactWaiting, OfferExpired, PoolOpened
+from routing.domain.events import (
+    ContactDequeued,
+    ContactOffered,
+    ContactOverflowed,
+    ContactPulled,
+    ContactWaiting,
+    OfferExpired,
+    PoolOpened,
+    PriorityRaised,
+    SkillsRelaxed,
+    TargetReached,
+)
 from routing.domain.observed import AgentConnected, ContactAbandoned, WorkEnded
 from routing.projections.pools import Pools
 from routing.wiring import looking_back_at
@@ -20,7 +31,7 @@ from switchlog.errors import NotFound
 
 from .bench import Bench
 from .logged import facts, why_about
-from .recorded import POOL, why_of
+from .recorded import POOL, rules, why_of
 from .scene import Scene
 from .world import POOL as BENCH_POOL
 
@@ -226,6 +237,26 @@ async def test_a_policy_chosen_later_explains_later_decisions_only() -> None:
     assert {one.policy for one in before if isinstance(one.event, ContactOffered)} == {"longest-idle@1"}
     assert {one.policy for one in after if isinstance(one.event, ContactOffered)} == {"round-robin@1"}
     assert all(one.identical for one in (*before, *after))
+
+
+@pytest.mark.parametrize(
+    ("kind", "english", "chinese"),
+    [
+        (ContactOverflowed, "Overflowed from queue", "溢出"),
+        (TargetReached, "are looked at now", "的坐席中寻找"),
+        (SkillsRelaxed, "asks for", "环放宽"),
+        (PriorityRaised, "Its priority is", "优先级改为"),
+        (ContactPulled, "Given to", "指派给"),
+    ],
+)
+async def test_every_rule_is_told_and_decided_the_same_again(kind: type, english: str, chinese: str) -> None:
+    """Why overflowed, relaxed, aimed elsewhere: RT-4, RT-5, RT-8, RT-10"""
+    why = await rules()
+    (pool,) = await why.history.pools.all()
+    fact, *_ = [one async for one in facts(why.history, pool, kind)]
+    found = [one for one in await why.contact(fact.contact) if isinstance(one.event, kind)]
+    assert found and all(one.identical for one in found)
+    assert english in sentence(found[0]) and chinese in sentence(found[0], "zh")
 
 
 # -- who may see it ---------------------------------------------------------------------------------------------------

@@ -14,8 +14,9 @@ from ..domain.events import Event
 from .again import Ahead, Decision
 from .candidates import Candidate
 from .replays import Difference, Replayed
+from .say import Lang
 from .why import Standing
-from .words import Lang, cause, sentence, standing
+from .words import cause, sentence, standing
 
 Shown = dict[str, Any]
 LEFT_OUT = frozenset({"raw", "definition", "request"})

@@ -10,9 +10,10 @@ from contactcenter.routing.v1.events_pb2 import RoutingEvent
 from switchlog.auth.principal import Principal
 
 from ..app.again import Decision
+from ..app.say import Lang
 from ..app.sight import seen_by
 from ..app.why import Why
-from ..app.words import Lang, sentence
+from ..app.words import sentence
 from ..wire import write
 
 

@@ -8,7 +8,6 @@ from statistics import fmean
 
 from switchlog.envelope import StreamId
 
-from ...domain.events import TimerElapsed
 from ...domain.evolve import evolve
 from ...domain.replay import input_of
 from ...domain.state import Board
@@ -100,15 +99,23 @@ class Apart:
     def __init__(self, board: Board, start: int, end: int, threshold_s: int = 20) -> None:
         self._board, self._end = board, end
         self._taking, self._tally = Taking(twin(board), start), Tally(board, end, threshold_s)
+        self._deadlines = Deadlines()
+        self._deadlines.start(board, start, _bus_time(start), lambda at: 0)
 
     def take(self, turn: Turn) -> None:
+        due = self._deadlines.due(_bus_time(turn.at))
         self._taking.take(turn)
         for event in turn.events:
             evolve(self._board, event, turn.at)
+        self._deadlines.follow(turn.events, self._board, turn.at, _bus_time(turn.at))
         self._tally.take(Told(turn.at, input_of(turn.events[0]), list(turn.events)))
+        if due:
+            still = frozenset(self._deadlines.due(_bus_time(turn.at)))
+            self._taking.overtaken([timer for timer in due if timer not in still], turn.at)
 
     def done(self) -> tuple[Recorded, Outcome]:
-        return self._taking.done(self._end, _still_due(self._board, self._end)), self._tally.over()
+        waits_for = frozenset(timer_key(timer) for timer in self._deadlines.due(_bus_time(self._end)))
+        return self._taking.done(self._end, waits_for), self._tally.over()
 
 
 async def taken_apart(history: History, pool: StreamId, day: Day, threshold_s: int = 20) -> tuple[Recorded, Outcome]:
@@ -185,10 +192,9 @@ def _quantile(rising: Sequence[float], share: float) -> float:
     return rising[low] + (place - low) * (rising[high] - rising[low])
 
 
-def _still_due(board: Board, end: int) -> frozenset[TimerElapsed]:
-    waits = Deadlines()
-    waits.start(board, end, end / 1000, lambda at: 0)
-    return frozenset(timer_key(timer) for timer in waits.due((end + 0.5) / 1000))
+def _bus_time(now: int) -> float:
+    """Seconds of a bus that is always there; half a millisecond in, so that cutting off decimals gives ``now``."""
+    return (now + 0.5) / 1000
 
 
 def _values(told: dict[str, dict[str, Value]]) -> dict[str, Value]:

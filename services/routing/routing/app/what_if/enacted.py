@@ -111,12 +111,14 @@ class Enacted:
 
     def _late(self, timer: TimerElapsed) -> int:
         """A timer comes as late as it was recorded; one that was still waited for at the end does not come."""
-        late = self._day.timers.get(timer_key(timer))
-        if late is not None:
-            return late.ms
-        return NEVER if timer_key(timer) in self._day.waits_for and self._is_recorded(timer) else 0
+        key = timer_key(timer)
+        if not self._is_recorded(timer):
+            return 0
+        late = self._day.timers.get(key)
+        return late.ms if late is not None else NEVER if key in self._day.waits_for else 0
 
     def _is_recorded(self, timer: TimerElapsed) -> bool:
+        """An offer to somebody else than recorded ends in time."""
         if timer.kind is not TimerKind.OFFER:
             return True
         contact, reply = self.board.offered(timer.offer_id), self._day.replies.get(timer.offer_id)
@@ -182,7 +184,7 @@ class Enacted:
                 self._connects(self._legs[contact], self.now)
             case facts.ContactDequeued():
                 self._left(event)
-            case facts.ContactOverflowed(action=Action.QUEUE):
+            case facts.ContactOverflowed() if event.action is not Action.GROUP:
                 self._moves(event)
             case _:
                 pass
@@ -238,20 +240,22 @@ class Enacted:
 
     def _left(self, event: facts.ContactDequeued) -> None:
         leg, work = self._legs[event.contact], _Work(event.agent, event.contact, event.leg)
-        if event.outcome is Outcome.ANSWERED:
+        if event.outcome is Outcome.ANSWERED and not event.agent:  # by somebody whom the pool does not know
+            self._gone.add(event.contact)
+        elif event.outcome is Outcome.ANSWERED:
             self._stay[event.contact] += 1
             self._follows(self._people.work(leg), work, work)
         elif event.accepted_at and event.agent:  # accepted, but gone before it was connected
             ended = AgentObserved("", 0, seen.WorkEnded(event.agent, event.contact, event.leg))
-            self._follows(leg.lost or [After(0, LATE, self.now, ended)], work, work)
+            self._follows(leg.lost if leg.lost_by_agent else [After(0, LATE, self.now, ended)], work, work)
 
     def _moves(self, event: facts.ContactOverflowed) -> None:
-        """An ingress answers by queueing the contact where it is to go."""
+        """An ingress answers: as recorded, else by queueing the contact where it is to go."""
         leg, pool = self._legs[event.contact], event.to_pool or self.board.pool
         work = _Work("", event.contact, event.leg)
-        if leg.moved and getattr(leg.moved[0].item.fact, "queue", "") == event.to_queue:
+        if leg.overflowed_to == (event.action, event.to_queue):
             self._follows(leg.moved, work, work)
-        elif leg.asked is not None and pool == self.board.pool:
+        elif event.action is Action.QUEUE and leg.asked is not None and pool == self.board.pool:
             fact = replace(leg.asked, queue=event.to_queue, pool=pool, queued_at=self.now)
             after = After(self._people.moves_after, LATE, self.now, ContactObserved("", 0, fact))
             self._follows([after], work, work)

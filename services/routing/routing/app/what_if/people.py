@@ -123,9 +123,9 @@ class People:
 
     def missed(self, offer_id: str, agent: str) -> Sequence[After]:
         """Set not ready after a missed offer, and when ready again."""
-        recorded = self._day.misses.get(offer_id)
-        if recorded is not None and self._day.replies[offer_id].agent == agent:
-            return recorded
+        recorded = self._day.replies.get(offer_id)
+        if recorded is not None and recorded.kind == "none" and recorded.agent == agent:
+            return self._day.misses.get(offer_id, ())
         if not self._known.backs:
             return [After(0, LATE, 0, AgentObserved("", 0, seen.AgentNotReady(agent, "no_answer")))]
         return [one._replace(order=LATE) for one in self._chance("missed", offer_id, agent).choice(self._known.backs)]

@@ -7,12 +7,14 @@ long after its cause it came. ``order`` is the version at which an input stands:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from ...domain import events as facts
 from ...domain import observed as seen
 from ...domain.commands import Input
+from ...domain.definitions import Action
 from ...domain.events import Event, TimerElapsed, TimerKind
 from ...domain.members import Contact, Phase
 from ...domain.replay import input_of
@@ -101,7 +103,13 @@ class Leg:
     moved: list[After] = field(default_factory=list)
     leaves: list[Seen] = field(default_factory=list)
     complete: bool = False
+    overflowed_to: tuple[Action, str] | None = None
     asked: seen.ContactQueued | None = None
+
+    @property
+    def lost_by_agent(self) -> bool:
+        """Accepted, and gone before it was connected."""
+        return self.assigned_at >= 0 and self.connected_at < 0 and self.gone_at >= 0
 
     @property
     def left(self) -> bool:
@@ -154,6 +162,12 @@ class Taking:
         self._input(opening, turn.at, order)
         for event in turn.events:
             self._follow(event, turn.at)
+
+    def overtaken(self, timers: Sequence[TimerElapsed], at: int) -> None:
+        """These were due and not told yet when, at ``at``, another input settled what they are about."""
+        for timer in timers:
+            late = Late(at - timer.due_at + 1, LATE, timer.due_at, timer)
+            self.day.timers.setdefault(timer_key(timer), late)
 
     def done(self, end: int, waits_for: frozenset[TimerElapsed]) -> Recorded:
         """The day until ``end``; ``waits_for`` are the timers that were due by then and not told."""
@@ -301,9 +315,10 @@ class Taking:
             case facts.ContactAssigned(contact=contact, leg=number):
                 if known := self.day.legs.get((contact, number)):
                     known.assigned_at = at
-            case facts.ContactOverflowed(contact=contact, leg=number):
-                if known := self.day.legs.get((contact, number)):
-                    known.overflowed_at = at
+            case facts.ContactOverflowed(contact=contact, leg=number, action=action, to_queue=to_queue):
+                known = self.day.legs.get((contact, number))
+                if known and action is not Action.GROUP:  # with a further group it stays where it is
+                    known.overflowed_at, known.overflowed_to = at, (action, to_queue)
             case facts.ContactDequeued(contact, number, left_at=left_at, outcome=outcome):
                 if known := self.day.legs.get((contact, number)):
                     known.gone_at, known.left_at, known.outcome = at, left_at, str(outcome)
