@@ -19,7 +19,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from analytics.adapters.fed_facts import TOPIC, read
+from analytics.adapters.fed_facts import read
 from switchlog.auth.signing import public_jwks
 from switchlog.bus import clients
 from switchlog.testing import TestIssuer, eventually, free_port
@@ -32,6 +32,13 @@ pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 
 BOOTSTRAP = os.environ.get("KAFKA_BOOTSTRAP", "127.0.0.1:19092")
 CALLS = 4_000
+RUN = """
+import sys
+from analytics import wiring
+wiring.TOPICS["feed"] = sys.argv[1]  # the broker is shared, and its topic holds what others fed
+from analytics.__main__ import app
+sys.exit(app(["run"]))
+"""
 
 
 @dataclass
@@ -51,6 +58,10 @@ class Lab:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def topic(self) -> str:
+        return f"feed.{self.tenant}"
+
+    @property
     def file(self) -> Path:
         return self.folder / "calls.jsonl"
 
@@ -59,8 +70,8 @@ class Lab:
             "KAFKA_BOOTSTRAP": BOOTSTRAP,
             "STORE": "sqlite",
             "DATA_DIR": str(self.folder / "data"),
-            "ANALYTICS_TOPIC": "routing.events.v1",
-            "ANALYTICS_FEED_TOPIC": TOPIC,
+            "ANALYTICS_TOPIC": f"{self.topic}.pools",
+            "ANALYTICS_FEED_TOPIC": self.topic,
             "ANALYTICS_STATE": self.tenant,
             "ANALYTICS_REPLICA": self.tenant,
             "ANALYTICS_TIME_ZONE": "UTC",
@@ -70,7 +81,7 @@ class Lab:
             "AUTH_JWKS_URL": self.jwks,
             "LOG_LEVEL": "WARNING",
         }
-        self.service = await asyncio.create_subprocess_exec(sys.executable, "-m", "analytics", "run", env=env)
+        self.service = await asyncio.create_subprocess_exec(sys.executable, "-c", RUN, self.topic, env=env)
         async with httpx2.AsyncClient(base_url=self.url, trust_env=False) as http:
 
             async def serves() -> bool:
@@ -103,7 +114,7 @@ class Lab:
 
     async def told(self) -> dict[str, list]:
         """Every event of our tenant on the topic, by stream, first occurrences."""
-        consumer = clients.consumer(BOOTSTRAP, f"g{uuid.uuid4().hex}", [TOPIC])
+        consumer = clients.consumer(BOOTSTRAP, f"g{uuid.uuid4().hex}", [self.topic])
         await consumer.start()
         try:
             ends = await consumer.end_offsets(consumer.assignment() or await _assigned(consumer))
@@ -144,12 +155,17 @@ async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Keys)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     lab = Lab(tenant, issuer, f"http://127.0.0.1:{server.server_address[1]}/jwks.json", tmp_path)
-    await clients.ensure_topic(BOOTSTRAP, TOPIC, 6)
+    for topic in (lab.topic, f"{lab.topic}.pools"):
+        await clients.ensure_topic(BOOTSTRAP, topic, 6, {"message.timestamp.type": "LogAppendTime"})
     yield lab
     if lab.service is not None and lab.service.returncode is None:
         lab.service.kill()
         await lab.service.wait()
     server.shutdown()
+    admin = clients.admin(BOOTSTRAP)
+    await admin.start()
+    await admin.delete_topics([lab.topic, f"{lab.topic}.pools"])
+    await admin.close()
 
 
 async def test_a_file_fed_while_everything_is_killed_is_counted_exactly(lab: Lab):
