@@ -364,6 +364,10 @@ def test_the_command_says_how_it_ended(many: Path, capsys: pytest.CaptureFixture
     assert command(many, lateness="soon") == 2 and "duration" in capsys.readouterr().err
     assert command(many.with_name("none")) == 2 and "No such file" in capsys.readouterr().err
     assert command(many, mapping=many) == 2
+    many.with_name("calls.jsonl.rejected.jsonl").unlink()
+    many.with_name("calls.jsonl.rejected.jsonl").mkdir()
+    assert command(many) == 2 and "directory" in capsys.readouterr().err
+    many.with_name("calls.jsonl.rejected.jsonl").rmdir()
     monkeypatch.setattr(feeding_files, "PATIENCE_S", 0.1)
     assert command(many, dry_run=False) == 1 and "goes on where it broke off" in capsys.readouterr().err
 

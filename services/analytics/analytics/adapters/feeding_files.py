@@ -243,6 +243,8 @@ def feed(file: FedFile, target: Target | None, as_json: bool = False) -> int:
     except Stopped as stopped:
         sys.stderr.write(f"analytics feed: {stopped}; the same command goes on where it broke off\n")
         return stopped.code
+    except OSError as error:  # the files beside it cannot be written, or the disk is full
+        return _wrong(f"{error.filename or file.path}: {error.strerror}")
     sys.stdout.write(_summary(done, feeder, time.monotonic() - began, as_json))
     return DONE
 
