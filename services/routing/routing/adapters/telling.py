@@ -10,6 +10,7 @@ from rich.table import Table
 
 Shown = dict[str, Any]
 CANDIDATES = 20
+VALUES = ("was", "mean", "low", "high", "difference")
 
 
 def why(shown: Shown) -> None:
@@ -87,15 +88,16 @@ def _compared(queue: Shown) -> Table:
     for row in queue["figures"]:
         if not any(row[name] for name in ("was", "mean", "low", "high")):
             continue
-        between = f"{_number(row['low'])} – {_number(row['high'])}" if row["low"] is not None else "–"
-        table.add_row(row["figure"], *map(_number, (row["was"], row["mean"])), between, _number(row["difference"]))
+        decimals = 1 if isinstance(row["was"], int) else 3
+        was, mean, low, high, more = (_number(row[name], decimals) for name in VALUES)
+        table.add_row(row["figure"], was, mean, f"{low} – {high}", more)
     return table
 
 
-def _number(value: float | int | None) -> str:
+def _number(value: float | int | None, decimals: int) -> str:
     if value is None:
         return "–"
-    return str(value) if isinstance(value, int) else f"{value:.3f}"
+    return str(value) if isinstance(value, int) else f"{value:.{decimals}f}"
 
 
 def _console() -> Console:
