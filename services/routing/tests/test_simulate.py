@@ -168,6 +168,38 @@ def test_a_configuration_says_what_queues_there_are_and_how_long_offers_ring(fil
     assert files.figures()["rows"][0]["figures"]["non_response"] == pytest.approx(2 / 4)
 
 
+CENTRE = """
+pools: {p1: {}}
+hours:
+  day: {time_zone: UTC, weekly: {thu: ["00:00-00:10"]}}
+workflows:
+  first:
+    pool: p1
+    targets:
+      - {queue: q1, timeout_s: 30, expression: "'gold' in agent.skills"}
+      - {queue: q1}
+queues:
+  q1: {pool: p1, workflow: first, auto_accept: true, hours: day}
+"""
+
+
+def test_a_configuration_brings_its_workflows_expressions_and_opening_hours(files: Files) -> None:
+    """RT-4, RT-6: who has the skill is looked for alone for 30 s; the queue closes at ten past midnight."""
+    config = files.folder / "C.yaml"
+    config.write_text(CENTRE)
+    arrivals = "contact_id,at,queue,service_s\nc1,5,q1,100\nc2,10,q1,60\nc3,599,q1,10\nc4,600,q1,10\n"
+    roster = "agent_id,from,to,queues,skills,voice\na1,0,,q1,gold,1\na2,0,,q1,,1\n"
+    assert files.simulate("--config", str(config), arrivals=arrivals, roster=roster) == 0
+    told = [(row["contact_id"], row["agent_id"], row["wait_s"], row["outcome"]) for row in files.contacts()]
+    assert told == [
+        ("c1", "a1", "0.000", "answered"),
+        ("c2", "a2", "30.000", "answered"),
+        ("c3", "a1", "0.000", "answered"),
+        ("c4", "", "0.000", "blocked"),
+    ]
+    assert "TargetReached" in {one["decision"] for one in files.decisions()}
+
+
 def test_json_puts_the_figures_over_all_on_standard_output(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
     assert files.simulate("--json") == 0
     told = json.loads(capsys.readouterr().out)

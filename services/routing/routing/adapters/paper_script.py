@@ -16,6 +16,7 @@ from ..domain.commands import ChoosePolicy, DefineQueue, Order
 from ..domain.events import DEFAULT_POLICY, Queue
 from ..domain.policies import POLICIES
 from ..domain.state import Board
+from .cel import Cel
 from .config_files import read_config
 from .paper_files import Times, read_arrivals, read_roster
 from .yaml_marks import Mistakes
@@ -82,7 +83,7 @@ def prepared(wanted: Wanted) -> Script:
         named = {*_queues(listed, roster), *((stream.queue,) if stream else ())}
         orders = [*_plain(sorted(named), wanted), *orders]
     day = Day(
-        board=Board(TENANT, pool),
+        board=Board(TENANT, pool, expressions=Cel()),
         arrivals=stream.arrivals(wanted.seed, start) if stream else listed,
         cues=presence(roster, pool),
         orders=orders,
