@@ -10,12 +10,13 @@ import traceback
 
 import uvloop
 
-from benchmarks import feeding, kernel, routing, system
+from benchmarks import analytics, feeding, kernel, routing, system
 from benchmarks.figures import Figure, show, write
 from benchmarks.place import BUILD, Benchmark, place
 from switchlog_local import LocalError
 
 PARTS: dict[str, dict[str, Benchmark]] = {
+    "analytics": analytics.BENCHMARKS,
     "feeding": feeding.BENCHMARKS,
     "kernel": kernel.BENCHMARKS,
     "routing": routing.BENCHMARKS,
