@@ -46,5 +46,5 @@ async def fold(stream):
 
 
 if __name__ == "__main__":
-    worker = faust.Worker(app, loglevel="ERROR")
+    worker = faust.Worker(app, loglevel="ERROR", redirect_stdouts=False)
     worker.execute_from_commandline()
