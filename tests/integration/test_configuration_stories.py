@@ -146,8 +146,9 @@ async def test_nothing_is_sent_of_a_file_with_a_mistake(tenant: Tenant, tmp_path
     told = await config(tenant, "apply", file_of(tenant, tmp_path, HELP + "  cas: {name: Cas}\n"), code=2)
     assert "agents.cas.team: is missing" in told and "line " in told
     wrong = HELP.replace("ring_agents: 2", "targeting: 'agent.('")
-    told = await config(tenant, "apply", file_of(tenant, tmp_path, wrong), "--progress", "none", code=1)
-    assert "BAD_EXPRESSION" in told and "/v1/queues/loud" in told
+    told = await config(tenant, "apply", file_of(tenant, tmp_path, wrong), code=2)
+    assert "queues.loud.targeting: says nothing" in told
+    assert tenant.facts("pool-") == []
 
 
 async def test_who_waits_too_long_is_served_in_the_other_queue_and_both_can_tell(

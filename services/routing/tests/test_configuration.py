@@ -67,6 +67,13 @@ def mistakes(text: str, known: Known | None = None) -> list[str]:
             "hours:\n  h: {time_zone: UTC, holidays: {2026-02-30: []}}",
             "line 2, column 34: hours.h.holidays.2026-02-",
         ),
+        ("queues:\n  q: {pool: p, targeting: agent.(}", "line 2, column 27: queues.q.targeting: says nothing: "),
+        ("pools:\n  p: {parameters: {speed: 3}}", "line 2, column 27: pools.p.parameters.speed: unknown parameter"),
+        (
+            "workflows:\n  w: {pool: p, targets: [{queue: q, order_by: luck}]}",
+            "order_by: cannot order agents by 'luck'",
+        ),
+        ("entry_points:\n  d: {channel: fax, queue: q}", "entry_points.d: channel: expected chat or voice, not 'fax'"),
         ("entry_points:\n  d: {queue: q}", "line 2, column 3: entry_points.d: channel is missing: chat or voice"),
         ("entry_points:\n  d: {channel: voice, queue: q}", "line 2, column 3: entry_points.d.called: is missing"),
         (

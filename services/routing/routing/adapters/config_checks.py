@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
+from ..domain.events import DEFAULT_POLICY
 from ..domain.policies import POLICIES
+from ..domain.settings import Setting, order_error, setting_error
+from .cel import Cel
 from .config_forms import ConfigFile, QueueEntry
 from .forms import WorkflowIn
 
@@ -45,8 +48,10 @@ def wrong_names(file: ConfigFile, known: Known) -> Iterator[Wrong]:
         yield from _of_workflow(names, id, workflow)
     for id, pool in file.pools.items():
         yield from _of_policy(names, pool.policy, "pools", id, "policy")
+        yield from _of_parameters(pool.parameters, "pools", id, "parameters")
     for id, named in file.policies.items():
         yield from _of_policy(names, named.policy, "policies", id, "policy")
+        yield from _of_parameters(named.parameters, "policies", id, "parameters")
     for id, door in file.entry_points.items():
         at = ("entry_points", id)
         yield from names.wrong("queues", door.queue, *at, "queue")
@@ -58,6 +63,8 @@ def wrong_names(file: ConfigFile, known: Known) -> Iterator[Wrong]:
 def _of_queue(names: Names, id: str, queue: QueueEntry) -> Iterator[Wrong]:
     at = ("queues", id)
     yield from _of_policy(names, queue.policy, *at, "policy")
+    yield from _of_parameters(queue.parameters, *at, "parameters")
+    yield from _of_expression(queue.targeting, *at, "targeting")
     for section, name in (("targets", "target"), ("hours", "hours"), ("workflows", "workflow")):
         yield from names.wrong(section, getattr(queue, name), *at, name)
     for list_name in ("required_skills", "relaxations"):
@@ -75,6 +82,10 @@ def _of_workflow(names: Names, id: str, workflow: WorkflowIn) -> Iterator[Wrong]
     yield from names.wrong("pools", workflow.pool, *at, "pool")
     for n, target in enumerate(workflow.targets):
         yield from names.wrong("queues", target.queue, *at, "targets", n, "queue")
+        yield from _of_expression(target.expression, *at, "targets", n, "expression")
+        yield from _of_expression(target.skip_if, *at, "targets", n, "skip_if")
+        if wrong := order_error(target.order_by):
+            yield (*at, "targets", n, "order_by"), wrong
         placed = names.file.queues.get(target.queue)
         if placed and placed.pool != workflow.pool:
             yield (
@@ -89,6 +100,18 @@ def _of_policy(names: Names, policy: str, *path: str | int) -> Iterator[Wrong]:
         yield from names.wrong("policies", policy, *path)
     elif policy not in POLICIES:
         yield path, f"no policy {policy!r}; there are {', '.join(sorted(POLICIES))}"
+
+
+def _of_parameters(given: Mapping[str, str], *path: str | int) -> Iterator[Wrong]:
+    """What every policy takes."""
+    for key, value in given.items():
+        if wrong := setting_error(Setting(DEFAULT_POLICY, ((key, value),))):
+            yield (*path, key), wrong
+
+
+def _of_expression(text: str, *path: str | int) -> Iterator[Wrong]:
+    if text and (wrong := Cel().error(text)):
+        yield path, f"says nothing: {wrong}"
 
 
 def _of_agents(names: Names) -> Iterator[Wrong]:

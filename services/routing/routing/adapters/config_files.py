@@ -185,6 +185,8 @@ def _said(path: Sequence[str | int], error: Any) -> str:
             return str(error["ctx"]["error"])
         case "union_tag_not_found":
             return "channel is missing: chat or voice"
+        case "union_tag_invalid":
+            return f"channel: expected chat or voice, not {error['ctx']['tag']!r}"
         case "string_pattern_mismatch":
             return f"expected {_pattern(error['ctx']['pattern'])}, not {given!r}"
         case _:

@@ -20,6 +20,7 @@ from .forms import HoursIn, PoolHoursIn, QueueIn, WorkflowIn
 
 AGAIN = frozenset({429, 502, 503})
 PATIENCE_S = 60.0
+LOOK_PATIENCE_S = 10.0
 TIMEOUT_S = 20.0
 PAGE = 100
 
@@ -121,7 +122,8 @@ class Owners:
     async def _asked(self, method: str, owner: str, path: str, key: str = "", body: Any = None) -> httpx2.Response:
         """Asked again while the other side says not now, or is away."""
         headers = self._headers | ({"idempotency-key": key} if key else {})
-        deadline, wait = asyncio.get_running_loop().time() + PATIENCE_S, 0.2
+        patience = PATIENCE_S if key else LOOK_PATIENCE_S
+        deadline, wait = asyncio.get_running_loop().time() + patience, 0.2
         while True:
             answer = await self._once(method, self._addresses[owner] + path, headers, body)
             if answer is not None and answer.status_code not in AGAIN:
