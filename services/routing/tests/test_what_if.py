@@ -242,6 +242,31 @@ async def test_another_policy_serves_other_agents_and_everybody_who_came() -> No
         assert one.ends != was.ends
 
 
+def patient_day(policy: str) -> list[Fact]:
+    """Nobody leaves, everybody accepts at once: what a contact brings with it decides all."""
+    chance, at, arrivals = Random(9), 0, list[Arrival]()
+    for n in range(300):
+        at += round(chance.expovariate(1 / 13_000)) + 1
+        arrivals.append(Arrival(f"c{n:03d}", at, "q1", "voice", round(chance.expovariate(1 / 60_000)) + 7, 3_001))
+    shifts = [Shift(f"a{n}", 0, None, BOTH, skills=(("en", 1 + n % 4),)) for n in range(6)]
+    orders = [DefineQueue(replace(PLAIN, required_skills=(("en", 1),)), "q1"), ChoosePolicy(policy, "policy")]
+    engine = Engine(Board("t1", "p1"))
+    told = engine.run(arrivals, in_order([(0, order) for order in orders], presence(shifts, "p1")))
+    return [(event, one.at) for one in told for event in one.events]
+
+
+@pytest.mark.parametrize("policy", ["best-skill@1", "round-robin@1", "least-loaded@1"])
+async def test_what_was_foretold_is_what_would_have_happened(policy: str) -> None:
+    """RT-11: the day simulated under the other policy from the start, contact by contact."""
+    was, foretold = await run(patient_day("longest-idle@1"), Rules([ChoosePolicy(policy, "try")], _no_policy), seeds=1)
+    _, happened = await apart(patient_day(policy))
+    assert foretold[0].ends == happened.ends != was.ends
+
+
+def _no_policy(item: object) -> bool:
+    return isinstance(item, ChoosePolicy)
+
+
 async def test_with_more_agents_fewer_leave_and_those_are_served() -> None:
     """Unserved contacts' service is drawn: abandoned ones are answered now, and talked to."""
     was, now = await run(busy_day(5, PLAIN), staffed(25))

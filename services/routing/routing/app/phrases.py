@@ -107,7 +107,7 @@ def _relaxed(say: Say, decision: Decision) -> str:
     event = decision.event
     assert isinstance(event, told.SkillsRelaxed)
     left = say.skills(event.required_skills)
-    return say(f"Ring {event.ring}: asks for {left} only.", f"第 {event.ring} 环放宽: 只要求 {left}。")
+    return say(f"Ring {event.ring}: from now on asks for {left}.", f"第 {event.ring} 环放宽: 现在起要求 {left}。")
 
 
 def _target(say: Say, decision: Decision) -> str:
