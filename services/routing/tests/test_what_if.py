@@ -255,7 +255,7 @@ def patient_day(policy: str) -> list[Fact]:
     return [(event, one.at) for one in told for event in one.events]
 
 
-@pytest.mark.parametrize("policy", ["best-skill@1", "round-robin@1", "least-loaded@1"])
+@pytest.mark.parametrize("policy", ["best-skill@1", "round-robin@1"])
 async def test_what_was_foretold_is_what_would_have_happened(policy: str) -> None:
     """RT-11: the day simulated under the other policy from the start, contact by contact."""
     was, foretold = await run(patient_day("longest-idle@1"), Rules([ChoosePolicy(policy, "try")], _no_policy), seeds=1)
