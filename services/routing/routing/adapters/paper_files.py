@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -335,14 +336,36 @@ class Written:
 
 def facts_of(decision: Event, times: Times) -> Json:
     """A decision's fields as JSON has them: instants as the files write them, refusals by reason."""
-    told: Json = {}
-    for name in decision.__dataclass_fields__:
-        value = getattr(decision, name)
-        told[name] = times.text(value) if name.endswith("_at") else value
-    why = decision.explanation  # type: ignore[union-attr]
-    told["explanation"] = {name: getattr(why, name) for name in why.__dataclass_fields__ if name != "cause_version"}
-    told["explanation"]["refused"] = dict(why.refused)
+    names, values, instants = _fields(decision)
+    told: Json = dict(zip(names, values(decision), strict=True))
+    for name in instants:
+        told[name] = times.text(told[name])
+    why = told["explanation"]
+    names, values, _ = _fields(why)
+    told["explanation"] = explained = dict(zip(names, values(why), strict=True))
+    explained["refused"] = dict(why.refused)
     return told
+
+
+class _Fields(NamedTuple):
+    """Names of a fact's fields, what reads them all, and which are instants; where it is stored is left out."""
+
+    names: tuple[str, ...]
+    values: Callable[[Any], tuple[Any, ...]]
+    instants: tuple[str, ...]
+
+
+_KNOWN: dict[str, _Fields] = {}
+
+
+def _fields(told: object) -> _Fields:
+    shape = type(told)
+    known = _KNOWN.get(shape.__name__)
+    if known is None:
+        names = tuple(one.name for one in fields(shape) if one.name != "cause_version")  # type: ignore[arg-type]
+        instants = tuple(name for name in names if name.endswith("_at"))
+        known = _KNOWN[shape.__name__] = _Fields(names, attrgetter(*names), instants)
+    return known
 
 
 def write_figures(path: Path, answer: Json) -> None:
