@@ -3,7 +3,7 @@ bench: setup  ## every benchmark with its ceiling beside it, figures in build/be
 	@ONLY='$(ONLY)' STORE='$(STORE)' PYTHONPATH=tests $(PY) -m benchmarks
 
 .PHONY: compiled
-compiled: setup  ## routing's pure half as extension modules in build/compiled (needs a C compiler; PYTHONPATH=build/compiled runs it)
+compiled: setup  ## an experiment: routing's pure half as extension modules in build/compiled (needs a C compiler)
 	@$(PY) services/routing/compile.py build/compiled
 
 .PHONY: faults
