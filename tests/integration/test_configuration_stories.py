@@ -191,7 +191,9 @@ async def test_who_waits_as_long_as_a_contact_may_is_told_the_end(tenant: Tenant
     visitor = await waiting(tenant, "strict")
     ended = await visitor.status("ended")
     assert ended["data"]["reason"] == "timed_out"
+    await until(tenant, visitor.contact, "ContactDequeued")
     assert outcomes(tenant, visitor.contact) == [("strict", "TIMED_OUT")]
+    await tenant.fact(f"contact-{visitor.contact}", "ContactEnded")
     assert len(tenant.facts(f"contact-{visitor.contact}", "ContactEnded")) == 1
 
 
@@ -212,6 +214,7 @@ async def test_outside_the_hours_a_queue_refuses_and_a_door_takes_a_message(tena
     await set_up(tenant, tmp_path)
     visitor = await waiting(tenant, "night")
     assert (await visitor.status("ended"))["data"]["reason"] == "blocked"
+    await until(tenant, visitor.contact, "ContactDequeued")
     assert outcomes(tenant, visitor.contact) == [("night", "BLOCKED")]
     late = await waiting(tenant, "shut")
     await late.status("leave_message")
