@@ -419,6 +419,11 @@ def test_an_incomplete_or_altered_carry_is_ignored(pool: Scene) -> None:
     assert carry.joined("t1", "p1", altered, opened) is None
 
 
+def test_a_carry_without_pieces_is_ignored(pool: Scene) -> None:
+    """Rule 19: its owner died before the first."""
+    assert carry.joined("t1", "p1", [], PoolOpened("2025-06-16", "carry", carry.digest(pool.board), 0)) is None
+
+
 def test_a_big_carry_comes_in_pieces(pool: Scene) -> None:
     """Kernel rule 19."""
     for n in range(5000):

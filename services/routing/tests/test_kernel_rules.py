@@ -82,8 +82,8 @@ def test_the_board_remembers_only_the_sources_that_are_on_it() -> None:
 @pytest.mark.parametrize(
     "fact",
     [
-        {"message_received": contact_pb.MessageReceived(message_id="m1", body=Sealed(ciphertext=b"secret"))},
-        {"message_sent": contact_pb.MessageSent(message_id="m1", body=Sealed(ciphertext=b"secret"))},
+        {"message_received": contact_pb.MessageReceived(message_id="m1", pool="p1", body=Sealed(ciphertext=b"secret"))},
+        {"message_sent": contact_pb.MessageSent(message_id="m1", pool="p1", body=Sealed(ciphertext=b"secret"))},
     ],
     ids=["received", "sent"],
 )

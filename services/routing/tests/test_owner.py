@@ -11,7 +11,7 @@ import pytest
 from routing import wire
 from routing.app.log import open_board
 from routing.app.ports import Fenced
-from routing.domain import carry
+from routing.domain import carry, evolve_pool
 from routing.domain.commands import AcceptOffer, DefineQueue
 from routing.domain.events import (
     CommandRefused,
@@ -27,6 +27,7 @@ from routing.domain.events import (
 from routing.domain.replay import replay
 from routing.domain.state import Board
 from routing.projections.days import Days
+from switchlog.clock import ManualClock
 from switchlog.store.memory import Fault
 from switchlog.testing import eventually
 
@@ -413,3 +414,31 @@ async def test_a_late_order_is_refused_and_may_come_again(bench: Bench) -> None:
     assert answer is not None
     assert answer.reason == ""
     await sound(bench)
+
+
+async def test_the_time_of_a_pool_never_goes_back(bench: Bench) -> None:
+    """Rule 20: a successor whose clock is behind goes on from the last time recorded."""
+    world = bench.world
+    async with bench.running(bench.owner()) as _:
+        await asyncio.sleep(0.02)
+    behind = Bench(clock=ManualClock(bench.clock.now() - 3_600_000), store=bench.store)
+    successor = behind.owner("o2")
+    async with behind.running(successor):
+        await behind.give(successor, *world.queued("c1"))
+    recorded = [at for _, at in await bench.history()]
+    assert recorded == sorted(recorded)
+    assert recorded[-1] == recorded[0]
+    await sound(bench)
+
+
+async def test_an_order_that_the_board_has_forgotten_is_asked_of_the_answers(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rule 22: beyond the last 10 000 a repeat has no effect either."""
+    monkeypatch.setattr(evolve_pool, "COMMANDS_KEPT", 1)
+    owner, world = bench.owner(), bench.world
+    async with bench.running(owner):
+        for n in (1, 2):
+            await bench.give(owner, world.order(DefineQueue(Queue(f"q{n}"), f"{n:032x}")))
+        assert f"{1:032x}" not in owner._board.commands
+        assert await bench.give(owner, world.order(DefineQueue(Queue("q1"), f"{1:032x}"))) == []

@@ -194,6 +194,7 @@ def test_a_target_is_skipped_only_when_nobody_takes_the_contact_on_arrival(pool:
     pool.agent(joined("f1", "first"))
     pool.agent(joined("s1", "second"))
     assert pairs(pool.queued("c1", "in")) == [("c1", "f1")]
+    assert pool.board.contacts["c1"].target == 1, "taken on arrival: nothing was skipped"
     skipped = pool.queued("c2", "in")
     assert [event.target for event in skipped if isinstance(event, TargetReached)] == [1, 2]
     assert pairs(skipped) == [("c2", "s1")]
@@ -446,6 +447,7 @@ def test_where_it_first_queued_stays_known_on_its_way(pool: Scene) -> None:
     pool.tell(OverflowObserved("t1/pool-p2", 7, "c2", "far", "q1"))
     assert one(pool.queued("c2", "q1", leg=2), ContactWaiting).origin_queue == "far"
     assert one(pool.queued("c3", "q1", leg=2), ContactWaiting).origin_queue == ""
+    assert pool.board.origins == {}, "whoever has come is expected no longer"
 
 
 def test_queues_that_overflow_into_each_other_pass_a_contact_on_only_so_often(pool: Scene) -> None:
