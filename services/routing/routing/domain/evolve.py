@@ -149,6 +149,7 @@ def _assigned(board: Board, event: ContactAssigned, at: int) -> None:
 def _gone(board: Board, contact: Contact) -> None:
     board.lines.stop_waiting(contact)
     board.waiting[contact.queue] -= contact.phase is Phase.WAITING
+    board.conditional.pop(contact.id, None)
     for agent in contact.declined_by:
         del board.agents[agent].declined[contact.id]
 

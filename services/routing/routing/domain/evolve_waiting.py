@@ -33,6 +33,8 @@ def waiting(board: Board, event: ContactWaiting) -> None:
     if queue.rules or workflow or event.preferred_agent_ms:
         contact.plan = plan_of(queue, workflow, board.queue, event.preferred_agent_ms) or NO_PLAN
     board.contacts[contact.id] = contact
+    if contact.plan.conditions:
+        board.conditional[contact.id] = None
     board.origins.pop(contact.id, None)
     board.waiting[contact.queue] += 1
     board.wait(contact)

@@ -38,7 +38,7 @@ class Board:
     and ``share_clock`` how far the one served last. ``calendars`` are what was last heard of the queues' calendars,
     ``origins`` the first queues of contacts that overflowed and are not queued anew yet, oldest first. ``learned`` is
     what waits taught, by queue and priority, ``crowds`` the arrivals of queues that watch for surges. ``waiting``
-    counts by queue who waits without an offer.
+    counts by queue who waits without an offer, ``conditional`` are those whose plan has conditions.
     """
 
     tenant: str
@@ -66,6 +66,7 @@ class Board:
     crowds: dict[str, Crowd] = field(default_factory=dict)
     expressions: Expressions = NO_EXPRESSIONS
     waiting: Counter[str] = field(default_factory=Counter, init=False)
+    conditional: dict[str, None] = field(default_factory=dict, init=False)
     lines: Lines = field(init=False)
     weighted: bool = field(default=False, init=False)
     _settings: dict[tuple[str, str], Setting] = field(default_factory=dict, init=False)
@@ -152,6 +153,7 @@ class Board:
         self.weighted = any(queue.weight for queue in self.queues.values())
         self.lines = Lines(self.agents, self.expressions)
         self.waiting = Counter(one.queue for one in self.contacts.values() if one.phase is Phase.WAITING)
+        self.conditional = {one.id: None for one in self.contacts.values() if one.plan.conditions}
         for contact in self.contacts.values():
             if contact.phase is Phase.WAITING:
                 self.wait(contact)

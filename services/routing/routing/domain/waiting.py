@@ -237,7 +237,7 @@ def _about(contact: Contact) -> dict[str, Value]:
 def condition_met(turn: Turn, trigger: Trigger, queue: str = "") -> None:
     """Those who wait (in ``queue``; empty: anywhere) overflow by the rule for ``trigger`` that they came under."""
     board = turn.board
-    waiting = [c for c in board.contacts.values() if c.plan.conditions and c.phase is Phase.WAITING]
+    waiting = [c for id in board.conditional if (c := board.contacts[id]).phase is Phase.WAITING]
     for contact in sorted((c for c in waiting if queue in ("", c.queue)), key=lambda c: (c.queued_at, c.id)):
         rule = contact.plan.rule_for(trigger)
         score = _applies(board, contact, rule) if rule else ""
