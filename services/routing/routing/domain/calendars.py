@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
 
 from routing.domain.definitions import Hours, IntervalTarget, Queue, Span
 
@@ -40,7 +41,9 @@ class Reading:
 
 def calendar_at(queue: Queue, hours: Hours | None, zone: tzinfo, instant: int) -> tuple[bool, int]:
     """Whether ``queue`` is open at ``instant`` by its hours, and its target threshold then (0: its own)."""
-    return _read(queue, hours, zone, instant, LOOK_AHEAD_DAYS[0]).at(instant)
+    if hours is None and not queue.interval_targets:
+        return True, 0
+    return _read(queue.interval_targets, hours, zone, instant, LOOK_AHEAD_DAYS[0]).at(instant)
 
 
 def next_change(queue: Queue, hours: Hours | None, zone: tzinfo, after: int) -> tuple[int, bool, int] | None:
@@ -48,7 +51,7 @@ def next_change(queue: Queue, hours: Hours | None, zone: tzinfo, after: int) -> 
     if hours is None and not queue.interval_targets:
         return None
     for days in LOOK_AHEAD_DAYS:
-        reading = _read(queue, hours, zone, after, days)
+        reading = _read(queue.interval_targets, hours, zone, after, days)
         now = reading.at(after)
         for instant in reading.changes(after):
             if reading.at(instant) != now:
@@ -65,12 +68,15 @@ def same_quarters(instant: int, zone: tzinfo, weeks: int) -> list[int]:
     return [start - start % (15 * MINUTE_MS) for start in starts]
 
 
-def _read(queue: Queue, hours: Hours | None, zone: tzinfo, instant: int, days: int) -> Reading:
-    """What began yesterday may last until today."""
+@lru_cache(maxsize=64)
+def _read(
+    interval_targets: tuple[IntervalTarget, ...], hours: Hours | None, zone: tzinfo, instant: int, days: int
+) -> Reading:
+    """What began yesterday may last until today. Many queues share their hours, and are asked at one moment."""
     first = datetime.fromtimestamp(instant / 1000, zone).date() - timedelta(days=1)
     dates = [first + timedelta(days=n) for n in range(days + 2)]
     opens = None if hours is None else _merged(_open_spans(hours, dates), zone)
-    targets = [(one.threshold_ms, _merged(_target_spans(one, dates), zone)) for one in queue.interval_targets]
+    targets = [(one.threshold_ms, _merged(_target_spans(one, dates), zone)) for one in interval_targets]
     return Reading(opens, targets, _instant(dates[-1], 0, zone))
 
 
