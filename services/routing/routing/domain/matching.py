@@ -103,7 +103,7 @@ def _in_order(lines: Sequence[Line], contact: Contact) -> Iterator[str]:
 
 
 def _passed(contact: Contact) -> set[str]:
-    return {*contact.declined_by, *(one.agent for one in contact.rings.values())}
+    return {*contact.declined_by, *[one.agent for one in contact.rings.values()]}
 
 
 def offer(turn: Turn, contact: Contact, agent: Agent, why: Explanation | None = None) -> None:
@@ -194,7 +194,7 @@ def _refused(board: Board, contact: Contact, lines: Sequence[Line]) -> dict[str,
     if unfit:
         refused["NOT_PREFERRED" if contact.demand.agent else "NOT_QUALIFIED"] = unfit
     for reason, agents in (("DECLINED", contact.declined_by), ("RINGING", [r.agent for r in contact.rings.values()])):
-        passed = sum(id in line.free for id in agents for line in lines)
+        passed = sum(id in line.free for id in agents for line in lines) if agents else 0
         if passed:
             refused[reason] = passed
     return refused
