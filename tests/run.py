@@ -47,7 +47,7 @@ def main() -> int:
     if only and only not in suites():
         return _wrong(f"ONLY={only}: one of {' '.join(suites())}")
     if only:
-        return _pytest([suites()[only]], NO_SERVERS, {"STORE": store}, more)
+        return _pytest([suites()[only]], f"{NO_SERVERS} and not slow", {"STORE": store}, more)
     markers = "kafka or cassandra" if store == "cassandra" else "not cassandra"
     return max([_with_servers(store, paths, markers, more) for paths in _rounds(store)])
 

@@ -34,6 +34,7 @@ def test_erlang_a_is_the_published_table(agent_count: int, abandoned: float, ser
     assert (found.abandoned, found.occupancy) == pytest.approx(birth_and_death(360, TALK, 120, agent_count), abs=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LOADS)
 def test_a_simulated_queue_lies_in_the_interval_around_theory(name: str) -> None:
     """RT-12: the seeds are 1 to 20, not chosen; with others one comparison in twenty would miss its interval."""
