@@ -40,8 +40,9 @@ def begin(world: World, contact: Contact) -> None:
         _write(world, contact, pb.SENDER_KIND_CUSTOMER)
     menu = voice or world.happens(0.3)
     if menu:
-        world.after(world.about(800, 100), _answered_by_system, world, contact)
-        ms = world.about(8 * S, 2 * S)
+        ringing = world.about(800, 100)
+        world.after(ringing, _answered_by_system, world, contact)
+        ms = ringing + world.about(8 * S, 2 * S)
         if world.happens(0.06):
             return world.after(ms, end, world, contact, "served")
         return world.after(ms, queue_up, world, contact, contact.queue, None)

@@ -107,6 +107,7 @@ class World:
     waiting: dict[str, list[Contact]] = field(default_factory=lambda: {name: [] for name in QUEUES})
     quarters: set[tuple[str, int]] = field(default_factory=set)
     match: Callable[[str], None] = print  # given by who makes the world: brings a pool's contacts and agents together
+    _seen: dict[str, int] = field(default_factory=dict)
     _plan: list[tuple[int, int, Callable[..., Any], tuple[Any, ...]]] = field(default_factory=list)
     _order: count = field(default_factory=count)  # type: ignore[type-arg]
 
@@ -136,15 +137,17 @@ class World:
         late = self.chance.randrange(1, 40) if self.happens(0.1) else 0
         event = self.streams.say(f"contact-{contact.id}", fact, self.now, self.now + late)
         if contact.leg and fact.DESCRIPTOR.name in OBSERVED:
-            self.after(late + self.chance.randrange(2, 30), self.observe, contact.queue.pool, contact_observed(event))
+            self._forward(contact.queue.pool, late + self.chance.randrange(2, 30), contact_observed(event))
 
     def agent(self, agent: Agent, fact: Any) -> None:
         event = self.streams.say(f"agent-{agent.id}", fact, self.now, self.now)
         if agent.pool:
-            self.after(self.chance.randrange(2, 20), self.observe, agent.pool, agent_observed(event))
+            self._forward(agent.pool, self.chance.randrange(2, 20), agent_observed(event))
 
-    def observe(self, pool: str, fact: Any) -> None:
-        self.pool(pool, fact)
+    def _forward(self, pool: str, ms: int, fact: Any) -> None:
+        """The pool sees it soon, each stream's facts in their order."""
+        seen = self._seen[fact.source_stream] = max(self.now + ms, self._seen.get(fact.source_stream, 0))
+        self.at(seen, self.pool, pool, fact)
 
     def pool(self, pool: str, fact: Any) -> None:
         self.streams.say(f"pool-{pool}", fact, self.now, self.now)
