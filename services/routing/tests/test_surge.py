@@ -20,7 +20,9 @@ def exact_ppm(arrived: int, mean: float) -> float:
     return 1e6 * (1 - below)
 
 
-@pytest.mark.parametrize(("arrived", "mean"), [(1, 0.5), (7, 2.0), (21, 10.0), (30, 10.0), (70, 30.0), (560, 500.0), (2100, 2000.0)])
+@pytest.mark.parametrize(
+    ("arrived", "mean"), [(1, 0.5), (7, 2.0), (21, 10.0), (30, 10.0), (70, 30.0), (560, 500.0), (2100, 2000.0)]
+)
 def test_chance_is_the_poisson_tail(arrived: int, mean: float) -> None:
     assert abs(surge.chance_ppm(arrived, round(mean * 1000)) - exact_ppm(arrived, mean)) <= 1 + 1e-3
 
