@@ -131,7 +131,7 @@ async def _fold(settings: Settings, kernel: Kernel, rows: StoredRows) -> None:
 def _kinds(settings: Settings, rows: StoredRows) -> dict[str, Kind]:
     """Every topic that is read, and how."""
     found = {
-        settings.topic: Kind(routing_facts, QueueRows(rows)),
+        settings.topic: Kind(routing_facts, QueueRows(rows), routing_facts.IGNORED),
         settings.contact_topic: Kind(contact_facts, contact_rows(rows)),
         settings.agent_topic: Kind(agent_facts, clerk_rows(rows)),
         settings.ticket_topic: Kind(ticket_facts, ticket_rows(rows)),

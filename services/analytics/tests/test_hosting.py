@@ -111,7 +111,7 @@ async def test_an_error_in_a_fold_ends_the_worker_and_nothing_is_committed() -> 
         def explode(*args: Any) -> None:
             raise ZeroDivisionError
 
-        folding.facts = type("Facts", (), {"read": explode})
+        folding.incoming.facts = type("Facts", (), {"read": explode})
         return folding
 
     reading.open = broken

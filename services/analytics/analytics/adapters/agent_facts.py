@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -30,9 +30,9 @@ def read(value: bytes | None) -> pb.AgentEvent:
         raise Poison("UNDECODABLE", str(error)) from error
 
 
-def needed(event: pb.AgentEvent, kind: str) -> Sequence[CellKey]:
+def needed(found: Iterable[Read]) -> set[CellKey]:
     """No counters: contributions wait for theirs."""
-    return ()
+    return set()
 
 
 def fold(board: States[Clerk], found: Iterable[Read]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from google.protobuf.message import DecodeError
 
@@ -34,9 +34,9 @@ def read(value: bytes | None) -> pb.ExternalEvent:
         raise Poison("UNDECODABLE", str(error)) from error
 
 
-def needed(event: pb.ExternalEvent, kind: str) -> Sequence[CellKey]:
+def needed(found: Iterable[Read]) -> set[CellKey]:
     """None before the fold: it contributes."""
-    return ()
+    return set()
 
 
 def contacts_in(found: Iterable[Read]) -> set[ContactKey]:

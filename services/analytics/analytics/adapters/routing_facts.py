@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -32,39 +32,71 @@ def read(value: bytes | None) -> pb.RoutingEvent:
         raise Poison("UNDECODABLE", str(error)) from error
 
 
-def needed(event: pb.RoutingEvent, kind: str) -> Sequence[CellKey]:
-    """The cells that must be in memory before the fact is folded; those in which somebody waits always are."""
-    tenant = event.meta.tenant_id
-    if kind in ("contact_waiting", "contact_dequeued"):
-        fact = getattr(event, kind)
-        queued = quarter(milliseconds(fact.queued_at))
-        left = quarter(milliseconds(fact.left_at)) if kind == "contact_dequeued" else queued
-        return (tenant, fact.queue, queued, COHORT), (tenant, fact.queue, left, EVENT)
-    if kind == "contact_offered":
-        return ((tenant, event.contact_offered.queue, quarter(happened_at(event.meta)), EVENT),)
-    if kind == "timer_elapsed" and event.timer_elapsed.kind == pb.TIMER_KIND_FINALITY:
-        elapsed = event.timer_elapsed
-        return ((tenant, elapsed.queue, milliseconds(elapsed.interval_end) - QUARTER_MS, COHORT),)
-    return ()
+def needed(found: Iterable[Read]) -> set[CellKey]:
+    """The cells that must be in memory before the facts are folded; those in which somebody waits always are."""
+    wanted: set[CellKey] = set()
+    for event, kind, key, _ in found:
+        if kind in _NEEDING:
+            _NEEDING[kind](wanted, key[: key.index("/")], event, getattr(event, kind))
+    return wanted
+
+
+def _needs_waiting(wanted: set[CellKey], tenant: str, event: Any, fact: pb.ContactWaiting) -> None:
+    queue, queued = fact.queue, quarter(milliseconds(fact.queued_at))
+    wanted.add((tenant, queue, queued, COHORT))
+    wanted.add((tenant, queue, queued, EVENT))
+
+
+def _needs_dequeued(wanted: set[CellKey], tenant: str, event: Any, fact: pb.ContactDequeued) -> None:
+    queue = fact.queue
+    wanted.add((tenant, queue, quarter(milliseconds(fact.queued_at)), COHORT))
+    wanted.add((tenant, queue, quarter(milliseconds(fact.left_at)), EVENT))
+
+
+def _needs_offered(wanted: set[CellKey], tenant: str, event: Any, fact: pb.ContactOffered) -> None:
+    wanted.add((tenant, fact.queue, quarter(happened_at(event.meta)), EVENT))
+
+
+def _needs_elapsed(wanted: set[CellKey], tenant: str, event: Any, fact: pb.TimerElapsed) -> None:
+    if fact.kind == pb.TIMER_KIND_FINALITY:
+        wanted.add((tenant, fact.queue, milliseconds(fact.interval_end) - QUARTER_MS, COHORT))
+
+
+_NEEDING: Mapping[str, Callable[[set[CellKey], str, Any, Any], None]] = {
+    "contact_waiting": _needs_waiting,
+    "contact_dequeued": _needs_dequeued,
+    "contact_offered": _needs_offered,
+    "timer_elapsed": _needs_elapsed,
+}
 
 
 def fold(board: Board, found: Iterable[Read]) -> None:
     """Change ``board`` by what happened; a fact that is not counted moves only its pool's clock."""
     last: dict[str, Read] = {}
+    places: dict[str, At] = {}
+    facts = _FACTS
     for one in found:
         event, kind, key, offset = one
         last[key] = one
-        handler = _FACTS.get(kind)
-        if handler is not None:
-            handler(board, _at(event, offset), getattr(event, kind))
-    for event, _, _, offset in last.values():
-        board.tick(_at(event, offset))
+        handler = facts.get(kind)
+        if handler is None:
+            continue
+        at = places.get(key)
+        if at is None:
+            at = places[key] = _place(key)
+        at.offset = offset
+        if kind in _TIMED:
+            at.recorded_at, at.occurred_at = milliseconds(event.meta.recorded_at), happened_at(event.meta)
+        handler(board, at, getattr(event, kind))
+    for event, _, key, offset in last.values():
+        at = _place(key)
+        at.offset, at.recorded_at = offset, milliseconds(event.meta.recorded_at)
+        board.tick(at)
 
 
-def _at(event: pb.RoutingEvent, offset: int) -> At:
-    meta = event.meta
-    recorded_at = milliseconds(meta.recorded_at)
-    return At(meta.tenant_id, meta.stream[5:], offset, recorded_at, happened_at(meta))  # after "pool-"
+def _place(key: str) -> At:
+    tenant, _, stream = key.partition("/")
+    return At(tenant, stream.removeprefix("pool-"))
 
 
 def _defined(board: Board, at: At, fact: pb.QueueDefined) -> None:
@@ -188,6 +220,16 @@ _FACTS: Mapping[str, Handler] = {
     "pool_day_started": _day,
     "pool_carried": _carried,
 }
+
+
+_TIMED = frozenset({"queue_defined", "contact_offered", "pool_day_started", "pool_carried"})
+"""Facts for which it matters when they were recorded or happened."""
+IGNORED = frozenset(
+    field.message_type.full_name.encode()
+    for field in pb.RoutingEvent.DESCRIPTOR.oneofs_by_name["fact"].fields
+    if field.name not in _FACTS and field.message_type is not None
+)
+"""The types of facts that count nowhere."""
 
 
 # --- agents' facts as a pool saw them --------------------------------------------------------------------------------

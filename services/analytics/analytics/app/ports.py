@@ -98,8 +98,8 @@ class Facts(Protocol):
 
     def read(self, value: bytes | None) -> Any: ...
 
-    def needed(self, event: Any, kind: str) -> Sequence[CellKey]:
-        """The cells that must be in memory before the fact is folded."""
+    def needed(self, found: Iterable[Read]) -> set[CellKey]:
+        """The cells that must be in memory before ``found`` is folded."""
         ...
 
     def fold(self, board: Any, found: Iterable[Read]) -> None: ...

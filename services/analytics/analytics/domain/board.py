@@ -7,7 +7,6 @@ before it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from analytics.domain import floor, levels
 from analytics.domain.counters import DAY, Contribution, Counters
@@ -18,14 +17,18 @@ PoolKey = tuple[str, str]
 """(tenant, pool)."""
 
 
-class At(NamedTuple):
-    """Where a fact stands: whose pool's, at which offset, recorded and occurred when (epoch milliseconds)."""
+@dataclass(slots=True)
+class At:
+    """Where a fact stands: whose pool's, at which offset, recorded and occurred when (epoch milliseconds).
+
+    One serves all facts of a stream in a batch, moved on from fact to fact; the times are set where they matter.
+    """
 
     tenant: str
     pool: str
-    offset: int
-    recorded_at: int
-    occurred_at: int
+    offset: int = 0
+    recorded_at: int = 0
+    occurred_at: int = 0
 
 
 @dataclass(slots=True)
@@ -61,7 +64,7 @@ class Board:
 
     ``legs`` leads from a leg to the cohort cell it waits or is served in, ``offers`` from an open offer to its cell of
     each attribution. Both are derived from the cells alone, so after a crash between two rows they agree with
-    whichever of them were stored.
+    whichever of them were stored. ``touched`` are the cells changed since the last ``settle``, by identity.
     """
 
     next: int = 0
@@ -72,6 +75,7 @@ class Board:
     agents: dict[PoolKey, dict[str, Agent]] = field(default_factory=dict)
     queues: dict[tuple[str, str, str], Queue] = field(default_factory=dict)
     pools: dict[PoolKey, Pool] = field(default_factory=dict)
+    touched: dict[int, Cell] = field(default_factory=dict)
     changed_agents: dict[tuple[str, str, str], Agent] = field(default_factory=dict)
     changed_queues: dict[tuple[str, str, str], Queue] = field(default_factory=dict)
     changed_pools: dict[PoolKey, Pool] = field(default_factory=dict)
@@ -107,12 +111,14 @@ class Board:
         if at.offset < cell.guard:
             return None
         cell.version, cell.pool = at.offset + 1, at.pool
-        self.counters.changed_cells[cell.key] = cell
+        self.touched[id(cell)] = cell
         return cell
 
     def agent(self, at: At, agent: str) -> Agent | None:
         """The agent to change; ``None`` when the stored row has this offset already."""
-        pool = self.agents.setdefault((at.tenant, at.pool), {})
+        pool = self.agents.get((at.tenant, at.pool))
+        if pool is None:
+            pool = self.agents[at.tenant, at.pool] = {}
         found = pool.get(agent)
         if found is None:
             found = pool[agent] = Agent(agent)
@@ -147,6 +153,8 @@ class Board:
     def settle(self) -> None:
         """Before rows are stored: the queues of changed cells say in which quarter hours contacts wait."""
         self.counters.settle()
+        self.counters.changed_cells |= {cell.key: cell for cell in self.touched.values()}
+        self.touched = {}
         standing: dict[tuple[str, str], list[int]] = {}
         for cell in self.counters.cells.values():
             if cell.waiting:
@@ -173,7 +181,8 @@ class Board:
     def evict(self, key: CellKey) -> None:
         """Forget a cell that nothing is expected for; it is loaded again if something comes."""
         cell = self.counters.cells.get(key)
-        if cell is not None and cell.quiet and key not in self.counters.changed_cells:
+        busy = id(cell) in self.touched or key in self.counters.changed_cells
+        if cell is not None and cell.quiet and not busy:
             del self.counters.cells[key]
 
 
@@ -291,7 +300,7 @@ def wrap_up_started(board: Board, at: At, agent: str, leg: str, when: int) -> No
         if _early(cell, leg, agent) == Early(agent):
             cell.early[leg] = Early(agent, when)
     elif parted(serving.group)[1] == agent and serving.wrap_up_at < 0:
-        cell.serving[leg] = serving._replace(wrap_up_at=when)
+        cell.serving[leg] = Serving(serving.group, when)
 
 
 def work_ended(board: Board, at: At, agent: str, leg: str, when: int) -> None:
@@ -303,7 +312,7 @@ def work_ended(board: Board, at: At, agent: str, leg: str, when: int) -> None:
     if serving is None:
         known = _early(cell, leg, agent)
         if known.ended_at < 0:
-            cell.early[leg] = known._replace(ended_at=when)
+            cell.early[leg] = Early(agent, known.wrap_up_at, when)
     elif parted(serving.group)[1] == agent:
         _handled(board, at, cell, leg, serving, when)
 

@@ -169,8 +169,15 @@ def leave(cell: Cell, leg: str, key: str, outcome: str, waited_ms: int, accepted
 
 def outcome_of(cell: Cell, key: str, outcome: str, waited_ms: int, accepted_ms: int = -1) -> None:
     """Count how a wait ended."""
-    tally = tally_of(cell, key)
+    tally = cell.groups.get(key)
+    if tally is None:
+        tally = cell.groups[key] = Tally()
     _count(tally, outcome, waited_ms)
+    buckets, least = tally.buckets.get(outcome), bucket(waited_ms)
+    if buckets is None:
+        tally.buckets[outcome] = {least: 1}
+    else:
+        buckets[least] = buckets.get(least, 0) + 1
     if waited_ms > tally.longest_ms:
         tally.longest_ms = waited_ms
     if accepted_ms >= 0:
@@ -231,16 +238,13 @@ def bucket(milliseconds: int) -> int:
 
 
 def _count(tally: Tally, outcome: str, milliseconds: int) -> None:
-    _one_more(tally.waits, outcome, -(-milliseconds // 1000))
-    _one_more(tally.buckets, outcome, bucket(milliseconds))
-    tally.sums_ms[outcome] = tally.sums_ms.get(outcome, 0) + milliseconds
-
-
-def _one_more(by_outcome: dict[str, Counts], outcome: str, value: int) -> None:
-    counts = by_outcome.get(outcome)
-    if counts is None:
-        counts = by_outcome[outcome] = {}
-    counts[value] = counts.get(value, 0) + 1
+    """In seconds rounded up, and in sum."""
+    waits, seconds, sums = tally.waits.get(outcome), -(-milliseconds // 1000), tally.sums_ms
+    if waits is None:
+        tally.waits[outcome], sums[outcome] = {seconds: 1}, milliseconds
+    else:
+        waits[seconds] = waits.get(seconds, 0) + 1
+        sums[outcome] += milliseconds
 
 
 def add(counts: dict, name: object, amount: int) -> None:  # type: ignore[type-arg]  # any key, int values
