@@ -23,7 +23,7 @@ PARTS = {
     "faults": "tests/faults",
 }
 # Whole centres run in these: consumer groups have one name each, so no two may share a broker.
-ALONE = ("integration", "faults")
+ALONE = ("verification", "integration", "faults")
 # What depends on where events are kept; everything else `make test` has proved once.
 OVER_THE_STORE = (
     "libs/common/tests/store",

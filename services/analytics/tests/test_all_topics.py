@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ from .scene import NOON, Log, S
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
 
 BOOTSTRAP = os.environ.get("KAFKA_BOOTSTRAP", "127.0.0.1:19092")
-KILLS, CONTACTS = 3, 400
+KILLS, CONTACTS, STEPS = 3, 400, 60
 DAY = NOON - 12 * 3600 * S
 QUEUES = ("sales", "care", "")
 
@@ -153,7 +153,7 @@ async def test_all_topics_are_folded_published_and_final_whatever_kills_the_work
     expected = MemoryStore()
     await centre.once(expected.views)
     outlet = KafkaOutlet(lambda: clients.producer(BOOTSTRAP, "test"))
-    produced = asyncio.create_task(_produce(outlet, topics, centre.logs))
+    produced = asyncio.create_task(_produce(outlet, topics, centre.logs, range(STEPS - 1)))
     for _ in range(KILLS):
         process = await start(tenant, topics, tmp_path)
         await asyncio.sleep(4 + 2 * rng.random())
@@ -162,6 +162,7 @@ async def test_all_topics_are_folded_published_and_final_whatever_kills_the_work
     await produced
     process = await start(tenant, topics, tmp_path)
     try:
+        await _produce(outlet, topics, centre.logs, [STEPS - 1])  # what nobody else can have read
         total = sum(len(records) for records in centre.logs.values())
         async with asyncio.timeout(60):
             while await _read_up_to(tmp_path, tenant) < total:
@@ -195,13 +196,11 @@ def _complete(rows: dict) -> bool:
     )
 
 
-async def _produce(outlet: KafkaOutlet, topics: dict[str, str], logs: dict[str, list]) -> None:
+async def _produce(outlet: KafkaOutlet, topics: dict[str, str], logs: dict[str, list], steps: Iterable[int]) -> None:
     """All topics at once, over some seconds."""
-    steps = 60
-    for n in range(steps):
+    for n in steps:
         for kind, records in logs.items():
-            size = -(-len(records) // steps)
-            part = records[n * size : (n + 1) * size]
+            part = records[n * len(records) // STEPS : (n + 1) * len(records) // STEPS]
             if part:
                 await outlet.send(topics[kind], [Record(record.key, record.value) for record in part])
         await asyncio.sleep(0.15)
