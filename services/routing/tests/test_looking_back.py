@@ -124,6 +124,28 @@ async def test_other_rules_are_tried_from_what_is_posted(running: Running) -> No
     assert failed["state"] == "failed" and failed["exit_code"] == 2 and "roster.csv:1" in failed["error"], failed
 
 
+async def test_a_day_on_paper_is_a_job_too(running: Running) -> None:
+    """RT-12: the same figures as the command's, by the same seed."""
+    roster = "agent_id,from,to,queues,voice\n" + "".join(f"a{n},0,90000,q1,1\n" for n in range(28))
+    body = {"roster": roster, "poisson": "360/h", "service": "exp:240", "hours": 4, "seed": 7}
+    admin = running.bearer("root", "admin")
+    first, again = [
+        await finished(running, (await running.http.post("/v1/simulations", json=body, headers=admin)).json()["job"])
+        for _ in range(2)
+    ]
+    assert first["state"] == "done" and first["kind"] == "simulation", first
+    assert first["result"] == again["result"] and "out" not in first["result"]
+    assert first["done"] == first["of"] == first["result"]["contacts"] > 1200
+    wrong = await running.http.post("/v1/simulations", json=body | {"poisson": "often"}, headers=admin)
+    failed = await finished(running, wrong.json()["job"])
+    assert failed["state"] == "failed" and failed["exit_code"] == 2 and "often" in failed["error"], failed
+    sly = await running.http.post("/v1/simulations", json=body | {"queue": "--out=elsewhere"}, headers=admin)
+    alone = await finished(running, sly.json()["job"])
+    assert alone["result"]["counts"]["answered"] == 0, "a queue of that name, which nobody serves"
+    agent = await running.http.post("/v1/simulations", json=body, headers=running.bearer("ann"))
+    assert agent.status_code == 403
+
+
 async def test_jobs_are_for_the_floor_and_days_must_be_there(running: Running) -> None:
     async def post(path: str, body: dict, role: str = "admin") -> int:
         return (await running.http.post(path, json=body, headers=running.bearer("x", role))).status_code

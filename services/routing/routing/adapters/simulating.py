@@ -8,11 +8,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TextIO
+from typing import Literal
 
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from ..app.paper.chance import BadChance
@@ -21,8 +20,11 @@ from ..app.paper.simulation import Found, simulate
 from ..app.paper.world import Arrival
 from .paper_files import BadFile, Written, write_figures
 from .paper_script import Script, Wanted, Wrong, prepared
+from .progress import told_progress
 
 TOLD_EVERY = 500
+
+How = Literal["bar", "json", "none"]
 
 
 def command(
@@ -51,6 +53,7 @@ def command(
     tz: str = "UTC",
     threshold: int = 20,
     json: bool = False,
+    progress: How = "bar",
 ) -> int:
     """Route contacts on paper: the engine of production on a virtual clock. Equal inputs and seed give equal bytes.
 
@@ -101,12 +104,14 @@ def command(
         T of the figures, seconds.
     json
         Figures over all to standard output instead of a table.
+    progress
+        On stderr: a bar on a terminal, JSON lines, or none.
     """
-    asked = {name: value for name, value in locals().items() if name != "json"}
-    return run(Wanted(**asked), json=json)
+    asked = {name: value for name, value in locals().items() if name not in ("json", "progress")}
+    return run(Wanted(**asked), json=json, progress=progress)
 
 
-def run(wanted: Wanted, *, json: bool = False) -> int:
+def run(wanted: Wanted, *, json: bool = False, progress: How = "bar") -> int:
     """Simulate and write; 0 done, 2 bad input. What is found goes to stdout, all else to stderr."""
     try:
         script = prepared(wanted)
@@ -115,8 +120,9 @@ def run(wanted: Wanted, *, json: bool = False) -> int:
             sys.stderr.write(f"routing simulate: {line}\n")
         return 2
     began = time.monotonic()
-    found, stays = written(script, wanted.out)
-    summary = {"out": str(wanted.out), "contacts": stays, "turns": found.turns, **found.total}
+    found, stays = written(script, wanted.out, progress)
+    where = {} if progress == "json" else {"out": str(wanted.out)}  # whoever reads lines has thrown the folder away
+    summary = {**where, "contacts": stays, "turns": found.turns, **found.total}
     if json:
         sys.stdout.write(msgspec.json.encode(summary).decode() + "\n")
     else:
@@ -128,7 +134,7 @@ def run(wanted: Wanted, *, json: bool = False) -> int:
     return 0
 
 
-def written(script: Script, out: Path) -> tuple[Found, int]:
+def written(script: Script, out: Path, progress: How = "bar") -> tuple[Found, int]:
     """The day run, its three files in ``out``; and how many rows ``contacts.csv`` has."""
     out.mkdir(parents=True, exist_ok=True)
     with (
@@ -136,24 +142,21 @@ def written(script: Script, out: Path) -> tuple[Found, int]:
         (out / "decisions.jsonl").open("wb") as decisions,
     ):
         listener = Written(contacts, decisions, script.times)
-        day = replace(script.day, arrivals=watched(script.day.arrivals, script.expected, sys.stderr))
+        day = replace(script.day, arrivals=watched(script.day.arrivals, script.expected, progress))
         found = simulate(day, script.asked, listener)
     write_figures(out / "figures.json", found.answer)
     return found, listener.stays
 
 
-def watched(arrivals: Iterable[Arrival], expected: int, where: TextIO) -> Iterator[Arrival]:
-    """``arrivals``, with a bar that moves as they are taken when somebody looks."""
-    if not where.isatty():
-        yield from arrivals
-        return
-    columns = (TextColumn("simulating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(file=where), transient=True) as bar:
-        task = bar.add_task("simulating", total=expected)
-        for n, arrival in enumerate(arrivals):
+def watched(arrivals: Iterable[Arrival], expected: int, how: How) -> Iterator[Arrival]:
+    """``arrivals``; how far they are is told as they are taken, by a bar only where somebody looks."""
+    with told_progress("none" if how == "bar" and not sys.stderr.isatty() else how, "simulating") as tell:
+        n = 0
+        for n, arrival in enumerate(arrivals, 1):
             yield arrival
             if n % TOLD_EVERY == 0:
-                bar.update(task, completed=n)
+                tell(n, max(n, expected))
+        tell(n, n)
 
 
 # -- what is shown -----------------------------------------------------------------------------------------------------

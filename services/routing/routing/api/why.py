@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -44,6 +45,31 @@ class WhatIfIn(Body):
     config: File = ""
     seeds: Annotated[int, Field(ge=1, le=1000)] = 10
     threshold_s: Annotated[int, Field(ge=1, le=86_400)] = 20
+
+
+Law = Annotated[str, Field(max_length=64)]
+
+
+class SimulationIn(Body):
+    """A day on paper: ``roster``, ``arrivals`` (CSV) and ``config`` (YAML) are texts of files; the rest is as in
+    `python -m routing simulate --help`: ``poisson`` and its laws stand in place of ``arrivals``."""
+
+    roster: Annotated[str, Field(min_length=1, max_length=500_000)]
+    arrivals: File = ""
+    config: File = ""
+    poisson: Law = ""
+    service: Law = ""
+    patience: Law = ""
+    wrap_up: Law = ""
+    hours: Annotated[float, Field(ge=0, le=31 * 24)] = 0
+    queue: Law = ""
+    pool: Law = ""
+    policy: Annotated[str, Field(pattern=r"^([a-z0-9-]{1,50}@[0-9]{1,6})?$")] = ""
+    until: Law = ""
+    seed: Annotated[int, Field(ge=0, le=2**53)] = 0
+    step: Literal["15m", "30m", "1h", "1d"] = "30m"
+    tz: Law = "UTC"
+    threshold: Annotated[int, Field(ge=1, le=86_400)] = 20
 
 
 class JobOut(BaseModel):
@@ -106,6 +132,15 @@ def routes(why: Why, jobs: Jobs, zone: ZoneInfo) -> APIRouter:
         arguments = ["what-if", id, body.date, "--tenant", caller.tenant, *_asked(body, Path(folder.name))]
         return JobOut.of_job(await jobs.start(caller.tenant, job, arguments, folder.cleanup))
 
+    @router.post("/simulations", status_code=202)
+    async def simulate(body: SimulationIn, request: Request, caller: Floor) -> JobOut:
+        """Start a day on paper."""
+        cause = cause_of(request, caller, body)
+        job = Job(cause.command_id, "simulation", body.pool, digest=cause.digest)
+        folder = tempfile.TemporaryDirectory(prefix="simulation-")
+        arguments = ["simulate", "--out", f"{folder.name}/out", *_simulated(body, Path(folder.name))]
+        return JobOut.of_job(await jobs.start(caller.tenant, job, arguments, folder.cleanup))
+
     @router.get("/jobs/{id}")
     async def job(id: Id, caller: Floor) -> JobOut:
         """How far it is, or what it found."""
@@ -117,9 +152,23 @@ def routes(why: Why, jobs: Jobs, zone: ZoneInfo) -> APIRouter:
 def _asked(body: WhatIfIn, folder: Path) -> list[str]:
     asked = ["--seeds", str(body.seeds), "--threshold", str(body.threshold_s)]
     asked += ["--policy", body.policy] if body.policy else []
-    for name, text, suffix in (("roster", body.roster, "csv"), ("config", body.config, "yaml")):
-        if text:
-            file = folder / f"{name}.{suffix}"
+    return asked + _files(body, folder, ("roster", "config"))
+
+
+def _simulated(body: SimulationIn, folder: Path) -> list[str]:
+    files = ("roster", "arrivals", "config")
+    given = body.model_dump(exclude_defaults=True, exclude=set(files))
+    # in one word: a value that looks like an option must not become one
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
+    return options + _files(body, folder, files)
+
+
+def _files(body: WhatIfIn | SimulationIn, folder: Path, names: Iterable[str]) -> list[str]:
+    """The texts as files, and how the command is told of them."""
+    asked: list[str] = []
+    for name in names:
+        if text := getattr(body, name):
+            file = folder / f"{name}.{'yaml' if name == 'config' else 'csv'}"
             file.write_text(text, encoding="utf-8")
             asked += [f"--{name}", str(file)]
     return asked
