@@ -259,8 +259,9 @@ async def test_two_agents_are_rung_at_once_and_one_has_it(tenant: Tenant, tmp_pa
     assert gone["data"]["reason"] == "withdrawn"
     late = await ann.api.post("routing", f"/v1/offers/{ringing['offer_id']}:accept")
     assert (late.status_code, late.json()["reason"]) == (409, "OFFER_NOT_OPEN")
-    assert len(of(tenant, visitor.contact, "ContactAssigned")) == 1
     withdrawn = await until(tenant, visitor.contact, "OfferWithdrawn")
+    await until(tenant, visitor.contact, "ContactAssigned")
+    assert len(of(tenant, visitor.contact, "ContactAssigned")) == 1
     assert withdrawn.reason == routing_pb.WITHDRAW_REASON_TAKEN
 
 
