@@ -11,11 +11,11 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 import orjson
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from switchlog.config import ConfigError
 from switchlog.envelope import StreamId, timestamp
@@ -39,6 +39,24 @@ DONE, DIVERGED, BAD_INPUT = 0, 1, 2
 Shown = dict[str, Any]
 How = Literal["bar", "json", "none"]
 Open = Callable[[StoreSettings], AbstractAsyncContextManager[Why]]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Source:
+    """Where the log is, as on every command line here."""
+
+    store: Annotated[str, Parameter(help="sqlite, cassandra, or a folder; the one used last when not given.")] = ""
+    tenant: Annotated[str, Parameter(help="Whose; needed only when several tenants have a pool of that name.")] = ""
+    url: Annotated[str, Parameter(help="Ask the service there in place of the store.")] = ""
+    token: Annotated[str, Parameter(help="A bearer token for --url; SWITCHLOG_TOKEN when not given.")] = ""
+
+    def known(self, env: Mapping[str, str]) -> str:
+        """The token to ask with."""
+        return self.token or env.get("SWITCHLOG_TOKEN", "")
+
+
+HERE = Source()
 
 
 @dataclass(frozen=True)
@@ -93,10 +111,7 @@ def add_commands(app: App, open: Open, env: Mapping[str, str]) -> None:
         last: int = 10,
         lang: Literal["zh", "en"] = "en",
         json: bool = False,
-        store: str = "",
-        tenant: str = "",
-        url: str = "",
-        token: str = "",
+        where: Source = HERE,
     ) -> int:
         """Why a contact was treated as it was: its decisions, executed again from the log.
 
@@ -114,17 +129,8 @@ def add_commands(app: App, open: Open, env: Mapping[str, str]) -> None:
             How many of them; with --queue: how many offers before --at.
         lang
             Words in Chinese or English.
-        store
-            sqlite, cassandra, or a folder; the one used last when not given.
-        tenant
-            Whose; all when not given.
-        url
-            Ask the service there in place of the store.
-        token
-            A bearer token for --url; SWITCHLOG_TOKEN when not given.
         """
-        given, known = (contact, queue, at, agent, last, lang), token or env.get("SWITCHLOG_TOKEN", "")
-        return command.run(lambda: _why(command, Question(*given), store, tenant, url, known, json))
+        return command.run(lambda: _why(command, Question(contact, queue, at, agent, last, lang), where, json))
 
     @app.command
     def replay(
@@ -132,10 +138,7 @@ def add_commands(app: App, open: Open, env: Mapping[str, str]) -> None:
         date: str,
         *,
         json: bool = False,
-        store: str = "",
-        tenant: str = "",
-        url: str = "",
-        token: str = "",
+        where: Source = HERE,
         progress: How = "bar",
     ) -> int:
         """Decide a whole local day of a pool again: identical (0), or the first divergence with both decisions (1).
@@ -146,22 +149,12 @@ def add_commands(app: App, open: Open, env: Mapping[str, str]) -> None:
             The pool's id.
         date
             The local day, YYYY-MM-DD.
-        store
-            sqlite, cassandra, or a folder; the one used last when not given.
-        tenant
-            Whose pool; needed only when several tenants have one of that name.
-        url
-            Ask the service there in place of the store.
-        token
-            A bearer token for --url; SWITCHLOG_TOKEN when not given.
         progress
             How progress is told on stderr.
         """
-        if url:
-            body: Shown = {"date": date}
-            known = token or env.get("SWITCHLOG_TOKEN", "")
-            return command.run(lambda: _job(f"{url}/v1/pools/{pool}/replays", body, known, json, progress))
-        return command.run(lambda: _replay(command, pool, date, store, tenant, json, progress))
+        if where.url:
+            return command.run(lambda: _job(command, where, f"{pool}/replays", {"date": date}, json, progress))
+        return command.run(lambda: _replay(command, pool, date, where, json, progress))
 
     @app.command(name="what-if")
     def what_if(
@@ -174,10 +167,7 @@ def add_commands(app: App, open: Open, env: Mapping[str, str]) -> None:
         seeds: int = 10,
         threshold: int = 20,
         json: bool = False,
-        store: str = "",
-        tenant: str = "",
-        url: str = "",
-        token: str = "",
+        where: Source = HERE,
         progress: How = "bar",
     ) -> int:
         """A recorded day under other rules, side by side with what it was; without any, to see it come out the same.
@@ -198,23 +188,13 @@ def add_commands(app: App, open: Open, env: Mapping[str, str]) -> None:
             How often what is not known is drawn: patience of those answered, service of those not.
         threshold
             T of the figures, seconds.
-        store
-            sqlite, cassandra, or a folder; the one used last when not given.
-        tenant
-            Whose pool; needed only when several tenants have one of that name.
-        url
-            Ask the service there in place of the store.
-        token
-            A bearer token for --url; SWITCHLOG_TOKEN when not given.
         progress
             How progress is told on stderr.
         """
         asked = Asked(policy, roster, config, seeds, threshold)
-        if url:
-            known = token or env.get("SWITCHLOG_TOKEN", "")
-            where = f"{url}/v1/pools/{pool}/what-ifs"
-            return command.run(lambda: _job(where, _body(date, asked), known, json, progress))
-        return command.run(lambda: _what_if(command, pool, date, asked, store, tenant, json, progress))
+        if where.url:
+            return command.run(lambda: _job(command, where, f"{pool}/what-ifs", _body(date, asked), json, progress))
+        return command.run(lambda: _what_if(command, pool, date, asked, where, json, progress))
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,11 +225,11 @@ def instant(text: str, zone: ZoneInfo) -> int:
     return round(aware.timestamp() * 1000)
 
 
-async def _why(command: Command, asked: Question, store: str, tenant: str, url: str, token: str, json: bool) -> int:
-    if url:
-        return _why_told(await _asked_of_api(command, asked, url, token), json)
-    async with command.open(chosen(store, command.env)) as why:
-        return _why_told(await _answer(why, asked, tenant, command.zone), json)
+async def _why(command: Command, asked: Question, where: Source, json: bool) -> int:
+    if where.url:
+        return _why_told(await _asked_of_api(command, asked, where), json)
+    async with command.open(chosen(where.store, command.env)) as why:
+        return _why_told(await _answer(why, asked, where.tenant, command.zone), json)
 
 
 async def _answer(why: Why, asked: Question, tenant: str, zone: ZoneInfo) -> Shown:
@@ -261,7 +241,7 @@ async def _answer(why: Why, asked: Question, tenant: str, zone: ZoneInfo) -> Sho
     return why_shown.queue(standing, asked.lang, zone)
 
 
-async def _asked_of_api(command: Command, asked: Question, url: str, token: str) -> Shown:
+async def _asked_of_api(command: Command, asked: Question, where: Source) -> Shown:
     given: dict[str, str] = {"lang": asked.lang, "last": str(asked.last)}
     if asked.contact:
         path = f"/v1/contacts/{asked.contact}/why"
@@ -270,7 +250,7 @@ async def _asked_of_api(command: Command, asked: Question, url: str, token: str)
     else:
         path = f"/v1/queues/{asked.queue}/why"
         given["at"] = timestamp(instant(asked.at, command.zone))
-    return await asking.get(f"{url}{path}", given, token)
+    return await asking.get(f"{where.url}{path}", given, where.known(command.env))
 
 
 def _why_told(shown: Shown, json: bool) -> int:
@@ -278,17 +258,9 @@ def _why_told(shown: Shown, json: bool) -> int:
     return DONE if shown["identical"] else DIVERGED
 
 
-async def _replay(
-    command: Command,
-    pool: str,
-    date: str,
-    store: str,
-    tenant: str,
-    json: bool,
-    progress: Literal["bar", "json", "none"],
-) -> int:
-    async with command.open(chosen(store, command.env)) as why:
-        stream, began = await command.pool(why, pool, tenant), time.monotonic()
+async def _replay(command: Command, pool: str, date: str, where: Source, json: bool, progress: How) -> int:
+    async with command.open(chosen(where.store, command.env)) as why:
+        stream, began = await command.pool(why, pool, where.tenant), time.monotonic()
         with told_progress(progress, f"replay {pool} {date}") as tell:
             found = await replay_day(why.history, stream, date, tell)
         seconds = time.monotonic() - began
@@ -299,10 +271,10 @@ async def _replay(
 
 
 async def _what_if(
-    command: Command, pool: str, date: str, asked: Asked, store: str, tenant: str, json: bool, progress: How
+    command: Command, pool: str, date: str, asked: Asked, where: Source, json: bool, progress: How
 ) -> int:
-    async with command.open(chosen(store, command.env)) as why:
-        stream = await command.pool(why, pool, tenant)
+    async with command.open(chosen(where.store, command.env)) as why:
+        stream = await command.pool(why, pool, where.tenant)
         day = await why.history.day(stream, date)
         tried = trial(asked, pool, date, command.zone)
         with told_progress(progress, f"what-if {pool} {date}") as tell:
@@ -319,10 +291,10 @@ def _body(date: str, asked: Asked) -> Shown:
     return {"date": date, "policy": asked.policy, "seeds": asked.seeds, "threshold_s": asked.threshold_s} | texts
 
 
-async def _job(url: str, body: Shown, token: str, json: bool, progress: How) -> int:
+async def _job(command: Command, where: Source, what: str, body: Shown, json: bool, progress: How) -> int:
     """Start it, follow its progress, tell its result as if it had been done here."""
-    with told_progress(progress, url.rpartition("/v1/")[2]) as tell:
-        shown, code = await asking.job(url, body, token, tell)
+    with told_progress(progress, what) as tell:
+        shown, code = await asking.job(f"{where.url}/v1/pools/{what}", body, where.known(command.env), tell)
     if json:
         _print_json(shown)
     else:
