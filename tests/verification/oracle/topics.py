@@ -61,13 +61,13 @@ async def _partitions(bootstrap: str, topics: Sequence[str]) -> list[TopicPartit
 async def _to_the_end(client: AIOKafkaConsumer, partitions: list[TopicPartition]) -> Contents:
     if not partitions:
         return Contents([])
-    client.assign(partitions)
     begins, ends = await client.beginning_offsets(partitions), await client.end_offsets(partitions)
-    client.assign([one for one in partitions if begins[one] < ends[one]])
-    for one in client.assignment():
+    filled = [one for one in partitions if begins[one] < ends[one]]
+    client.assign(filled)
+    for one in filled:
         client.seek(one, begins[one])
     found: list[Record] = []
-    while [one for one in client.assignment() if await client.position(one) < ends[one]]:
+    while [one for one in filled if await client.position(one) < ends[one]]:
         for one, records in (await client.getmany(timeout_ms=500, max_records=20_000)).items():
             found += [
                 Record(one.topic, one.partition, record.offset, record.key or b"", record.value or b"")
