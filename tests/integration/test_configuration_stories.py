@@ -92,7 +92,19 @@ async def set_up(tenant: Tenant, folder: Path) -> None:
 
 async def at_desk(tenant: Tenant, agent: str) -> Agent:
     """An agent of the file, ready."""
-    return await Agent.arrive(agent, tenant.api(agent, ["agent"], [TEAM]))
+    return await in_pool(tenant, await Agent.arrive(agent, tenant.api(agent, ["agent"], [TEAM])))
+
+
+async def in_pool(tenant: Tenant, agent: Agent) -> Agent:
+    """Once its pool has seen it ready: contacts come by another topic, and may be there first."""
+
+    def seen() -> bool:
+        observed = [fact.data for fact in tenant.facts("pool-", "AgentObserved")]
+        said = [one.fact.WhichOneof("fact") for one in observed if one.source_stream.endswith(f"/agent-{agent.id}")]
+        return "agent_ready" in said
+
+    await eventually(seen, within_s=15)
+    return agent
 
 
 async def waiting(tenant: Tenant, queue: str) -> Visitor:
@@ -271,7 +283,7 @@ async def test_a_named_agent_is_tried_first_though_others_are_idle_longer(tenant
     ann, bob = await at_desk(tenant, "ann"), await at_desk(tenant, "bob")
     visitor = await waiting(tenant, "backup")
     await ann.takes(visitor.contact)
-    cas = await tenant.agent("cas")
+    cas = await in_pool(tenant, await tenant.agent("cas"))
     to_cas = {"queue": "backup", "agent": "cas"}
     await ann.api.done("ingress_chat", f"/v1/contacts/{visitor.contact}:transfer", to_cas)
     offer = await cas.offer(visitor.contact)
