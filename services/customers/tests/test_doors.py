@@ -208,4 +208,4 @@ async def test_an_address_is_in_no_refusal(http, issuer) -> None:
     service = issuer.bearer("chat", ("service",))
     refused = await http.post("/v1/customers:resolve", json={"kind": "pigeon", "address": PHONE}, headers=service)
     assert refused.status_code == 422
-    assert "171" not in refused.text
+    assert "171" not in str({**refused.json(), "correlation_id": ""})  # a random id may hold any three digits
