@@ -73,7 +73,7 @@ class Person:
             while True:
                 asked_at = int(time.time() * 1000)
                 answer, lost = await self._asked(service, path, body, key)
-                if answer is not None and answer.status_code not in (429, 502, 503):
+                if answer is not None and not _ask_again(answer):
                     self._note(service, path, answer, asked_at, unknown)
                     return answer
                 unknown = unknown or lost
@@ -115,6 +115,13 @@ class Person:
         address = f"{self.plan.url(service, 'ws')}{path}?ticket={ticket}"
         async with connect(address, max_size=2**20, proxy=None, open_timeout=5, **options) as opened:
             yield opened
+
+
+def _ask_again(answer: httpx.Response) -> bool:
+    """It says itself that it may be another one soon: nobody serves, or the contact is being connected."""
+    if answer.status_code in (429, 502, 503):
+        return True
+    return answer.status_code == 409 and answer.json().get("reason") == "NOT_CONNECTED_YET"
 
 
 class Visitor:
