@@ -19,7 +19,7 @@ from switchlog.runtime import Task
 from switchlog.web import create_app
 
 from . import wire
-from .adapters import agent_facts, contact_facts, fed_events, fed_facts, routing_facts, ticket_facts
+from .adapters import agent_facts, contact_facts, fed_events, fed_facts, parquet, routing_facts, ticket_facts
 from .api import feed as feed_api
 from .api import figures as figures_api
 from .app.agent_time import AgentTime
@@ -53,7 +53,7 @@ async def run(
     """The ``roles`` in one process, until asked to stop; tokens are verified as configured unless ``verifier`` does."""
     async with open_kernel(settings.kernel, topics=TOPICS) as kernel:
         rows = StoredRows(kernel.store.views, settings.state, settings.group, settings.topic)
-        questions = Questions(rows, kernel.clock, settings.topic, settings.time_zone)
+        questions = Questions(rows, kernel.clock, settings.time_zone)
         api, given = "api" in roles, feeding(kernel)
         by_rpc = figures_rpc.servicer(questions, given, settings.feed_attributes)
         await runtime.serve(
@@ -87,7 +87,7 @@ def app(
     feeds = [feed_api.routes(given, sources, pace, settings.feed_attributes)] if given and sources else []
     return create_app(
         SERVICE,
-        routers=[figures_api.routes(questions), *feeds],
+        routers=[figures_api.routes(questions, parquet.as_parquet), *feeds],
         body_limits={feed_api.PATH: None},
         verifier=verifier or verifier_from(settings.kernel),
         settings=settings.kernel,

@@ -39,7 +39,7 @@ class Room:
         self.log, self.store, self.clock = Log(), MemoryStore(), ManualClock(NOON + 100 * S)
         self.issuer = TestIssuer(tenant=TENANT)
         self.rows = StoredRows(self.store.views, "s1", "g")
-        self.questions = Questions(self.rows, self.clock, "routing.events.v1", "UTC")
+        self.questions = Questions(self.rows, self.clock, "UTC")
 
     async def fold(self) -> None:
         folding, _ = await opened(self.store.views, self.log)
@@ -177,15 +177,15 @@ async def test_csv_is_the_same_flat(room: Room) -> None:
 @pytest.mark.parametrize(
     "query, reason",
     [
-        ("step=1w", "NOT_YET"),
         ("step=7m", "UNKNOWN_STEP"),
-        ("attribution=event", "NOT_YET"),
-        ("group_by=queue,channel", "NOT_YET"),
+        ("attribution=both", "UNKNOWN_ATTRIBUTION"),
         ("group_by=zodiac", "UNKNOWN_GROUP"),
         ("formulas=sl_magic", "UNKNOWN_FORMULA"),
         ("threshold=21", "UNKNOWN_THRESHOLD"),
         ("as_of=2026-01-01T00:00:00Z", "NOT_YET"),
-        ("agent=ann", "NOT_YET"),
+        ("channel=pigeon", "UNKNOWN_CHANNEL"),
+        ("compare=next", "UNKNOWN_COMPARE"),
+        ("from=2024-01-01T00:00:00Z", "TOO_LONG"),
         ("tz=Mars", "UNKNOWN_TIME_ZONE"),
         ("from=2025-11-24T12:00:00", "BAD_TIME"),
         ("from=2025-11-25T12:00:00Z", "BAD_RANGE"),
@@ -249,8 +249,8 @@ async def test_the_same_by_grpc(room: Room) -> None:
         assert wire.milliseconds(row.start) == NOON
         with pytest.raises(NotFound):
             await stub.GetQueueNow(service_pb2.GetQueueNowRequest(queue="nothing"))
-        with pytest.raises(Rejected, match="NOT_YET"):
-            await stub.GetFigures(service_pb2.GetFiguresRequest(step=rows_pb2.STEP_1W))
+        with pytest.raises(Rejected, match="UNKNOWN_FORMULA"):
+            await stub.GetFigures(service_pb2.GetFiguresRequest(formulas=["sl_magic"]))
         with pytest.raises(grpc.aio.AioRpcError, match="UNIMPLEMENTED"):
             await stub.ListAlerts(service_pb2.ListAlertsRequest())
         await _agents_may_not(address, room)

@@ -1,26 +1,74 @@
-"""Figures by interval, and a queue at this moment."""
+"""Figures by interval as JSON, CSV or Parquet, and a queue at this moment."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Query
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import StreamingResponse
 
 from switchlog.auth.principal import Principal
 from switchlog.decider import Rejected
 from switchlog.web import require
 
-from ..app.questions import FiguresAsked, Questions
-from ..app.shown import Json, as_csv, shown_figures, shown_now
+from .. import wire
+from ..app.flat import as_csv
+from ..app.questions import Answer, FiguresAsked, Questions
+from ..app.shown import Json, as_json, shown_now
+from ..domain.labels import LABELS
 
 ID = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$"
 Reader = Annotated[Principal, Depends(require("analyst", "supervisor", "admin", "service"))]
-Words = Annotated[str, Query(max_length=4000, description="one or more, with commas between")]
+Word = Annotated[str, Query(max_length=4000)]
+Words = Annotated[list[Word], Query(max_length=1000, description="one or more, repeated or with commas between")]
+Instant = Annotated[datetime | None, Query(description="RFC 3339 with offset")]
+Form = Callable[[Answer], AsyncIterator[bytes]]
+JSON, CSV, PARQUET = "application/json", "text/csv; charset=utf-8", "application/vnd.apache.parquet"
 
 
-def routes(questions: Questions) -> APIRouter:
+def asked(
+    queue: Words = [],  # noqa: B006  # FastAPI copies defaults
+    channel: Words = [],  # noqa: B006
+    agent: Words = [],  # noqa: B006
+    team: Words = [],  # noqa: B006
+    begin: Annotated[datetime | None, Query(alias="from", description="RFC 3339 with offset")] = None,
+    end: Annotated[datetime | None, Query(alias="to", description="RFC 3339 with offset")] = None,
+    step: Annotated[str, Query(max_length=8, description="15m, 30m, 1h, 1d, 1w or 1mo, by local time")] = "30m",
+    tz: Annotated[str, Query(max_length=64, description="IANA zone; the tenant's when not given")] = "",
+    attribution: Annotated[str, Query(max_length=16, description="cohort or event")] = "cohort",
+    threshold: Annotated[int, Query(ge=1, le=86_400)] = 20,
+    formulas: Words = [],  # noqa: B006
+    group_by: Annotated[
+        str, Query(max_length=64, description="any of queue,channel,agent,team; empty: all in one")
+    ] = "queue",
+    as_of: str | None = None,
+    compare: Annotated[str, Query(max_length=16, description="previous: the period before, too")] = "",
+) -> FiguresAsked:
+    """The question in a query string."""
+    _not_yet("as_of", as_of)
+    return FiguresAsked(
+        queues=words(queue),
+        channels=channels(words(channel)),
+        agents=words(agent),
+        teams=words(team),
+        begin=_instant("from", begin),
+        end=_instant("to", end),
+        step=step,
+        tz=tz,
+        attribution=attribution,
+        threshold_s=threshold,
+        formulas=() if "all" in words(formulas) else words(formulas),
+        group_by=words([group_by]),
+        compare=compare,
+    )
+
+
+Asked = Annotated[FiguresAsked, Depends(asked)]
+
+
+def routes(questions: Questions, as_parquet: Form) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["figures"])
 
     @router.get("/queues/{queue}/now")
@@ -30,52 +78,48 @@ def routes(questions: Questions) -> APIRouter:
         return shown_now(await questions.now(caller.tenant, queue))
 
     @router.get("/figures")
-    async def figures(
-        caller: Reader,
-        queue: Words = "",
-        channel: Words = "",
-        agent: str | None = None,
-        team: str | None = None,
-        begin: Annotated[datetime | None, Query(alias="from", description="RFC 3339 with offset")] = None,
-        end: Annotated[datetime | None, Query(alias="to", description="RFC 3339 with offset")] = None,
-        step: Annotated[str, Query(max_length=8)] = "30m",
-        tz: Annotated[str, Query(max_length=64)] = "",
-        attribution: Annotated[str, Query(max_length=16)] = "cohort",
-        threshold: Annotated[int, Query(ge=1, le=86_400)] = 20,
-        formulas: Words = "",
-        group_by: Words = "queue",
-        as_of: str | None = None,
-        compare: str | None = None,
-        accept: Annotated[str, Header()] = "",
-    ) -> Response:
-        """Figures of the intervals in which contacts were queued; ``Accept: text/csv`` gives the same flat."""
-        for name, value in (("agent", agent), ("team", team), ("as_of", as_of), ("compare", compare)):
-            _not_yet(name, value)
-        asked = FiguresAsked(
-            queues=_words(queue),
-            channels=_words(channel),
-            begin=_instant("from", begin),
-            end=_instant("to", end),
-            step=step,
-            tz=tz,
-            attribution=attribution,
-            threshold_s=threshold,
-            formulas=() if formulas == "all" else _words(formulas),
-            group_by=_words(group_by),
-        )
-        return _answer(shown_figures(await questions.figures(caller.tenant, asked)), accept)
+    async def figures(caller: Reader, given: Asked, accept: Annotated[str, Header()] = "") -> StreamingResponse:
+        """Figures of every interval that the period touches; ``Accept: text/csv`` gives the same flat."""
+        answer = await questions.ask(caller.tenant, given)
+        return await (_sent(as_csv(answer), CSV) if "text/csv" in accept else _sent(as_json(answer), JSON))
+
+    @router.get("/figures.parquet")
+    async def parquet(caller: Reader, given: Asked) -> StreamingResponse:
+        """The same flat as a Parquet file."""
+        return await _sent(as_parquet(await questions.ask(caller.tenant, given)), PARQUET)
+
+    @router.get("/formulas")
+    async def formulas(caller: Reader) -> list[Json]:
+        """Every formula by its id, with what people call it."""
+        return [{"id": name, "zh": label.zh, "en": label.en} for name, label in LABELS.items()]
 
     return router
 
 
-def _answer(shown: Json, accept: str) -> Response:
-    if "text/csv" in accept:
-        return Response(as_csv(shown), media_type="text/csv; charset=utf-8")
-    return JSONResponse(shown)
+async def _sent(found: AsyncIterator[bytes], media_type: str) -> StreamingResponse:
+    """A body of any length, made while it is sent; what fails before its second piece fails as an answer should."""
+    first = [await anext(found), await anext(found, b"")]
+
+    async def body() -> AsyncIterator[bytes]:
+        for chunk in first:
+            yield chunk
+        async for chunk in found:
+            yield chunk
+
+    return StreamingResponse(body(), media_type=media_type)
 
 
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(",") if word.strip())
+def words(given: Iterable[str]) -> tuple[str, ...]:
+    """Without repeats, in the order given."""
+    return tuple(dict.fromkeys(word.strip() for text in given for word in text.split(",") if word.strip()))
+
+
+def channels(found: tuple[str, ...]) -> tuple[str, ...]:
+    for word in found:
+        if word not in wire.CHANNEL_NUMBERS:
+            known = ", ".join(wire.CHANNEL_NUMBERS)
+            raise Rejected("UNKNOWN_CHANNEL", f"{word[:40]!r} is none of {known}", invalid=True)
+    return found
 
 
 def _instant(name: str, at: datetime | None) -> int | None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
+
+import orjson
 
 from switchlog.envelope import timestamp
 
 from ..domain.figures import Row
 from ..domain.formulas import Level
 from .histograms import percentiles
-from .questions import Figures, Now
+from .questions import Answer, Now
 
 Json = dict[str, Any]
 
@@ -21,51 +22,81 @@ COUNTS = (
     "flowed_out", "callback", "timed_out", "blocked", "failed", "waiting", "transferred",
 )  # fmt: skip
 SECONDS = ("wait_answered", "wait_abandoned", "talk", "hold", "wrap_up", "trunk", "busy", "ready", "signed_in")
-OF_AGENTS = ("busy", "ready", "signed_in")
+PERCENTILES = tuple(f"{what}_p{percent}" for what in ("wait", "first_response") for percent in (50, 90, 99))
+FLAGS = ("verdicts_final", "final", "durations_final")
+_OF_AGENTS_ALONE = ("ready", "signed_in")
 _RENAMED = {"answered_in_threshold": "answered_in", "abandoned_in_threshold": "abandoned_in"}
 
 
-def counts(level: Level) -> dict[str, int | None]:
-    own = {name: getattr(level, _RENAMED.get(name, name), None) for name in COUNTS}
+def counts(level: Level) -> dict[str, int]:
+    own = {name: getattr(level, _RENAMED.get(name, name), 0) for name in COUNTS}
     return own | {"transferred": level.counts.get("transferred", 0)}
 
 
 def seconds(level: Level) -> dict[str, float | None]:
-    sums: dict[str, float | None] = dict.fromkeys(SECONDS)
-    sums |= {"wait_answered": level.wait_answered_ms / 1000, "wait_abandoned": level.wait_abandoned_ms / 1000}
-    sums |= {name: level.counts.get(f"{name}_ms", 0) / 1000 for name in ("talk", "hold", "wrap_up", "trunk")}
-    return sums | {name: level.counts[f"{name}_ms"] / 1000 for name in OF_AGENTS if f"{name}_ms" in level.counts}
+    known = {"wait_answered": level.wait_answered_ms, "wait_abandoned": level.wait_abandoned_ms}
+    sums = {name: known.get(name, level.counts.get(f"{name}_ms", 0)) / 1000 for name in SECONDS}
+    return sums | {name: None for name in _OF_AGENTS_ALONE if f"{name}_ms" not in level.counts}
 
 
-def waits(row: Row) -> dict[str, float | None]:
-    return {f"wait_p{percent}": value for percent, value in percentiles(row.buckets).items()}
+def quantiles(row: Row) -> dict[str, float | None]:
+    """Seconds, of waits that have ended and of first responses."""
+    found = {"wait": row.waits, "first_response": [row.tally.buckets.get("first_response", {})]}
+    return {
+        f"{what}_p{percent}": value
+        for what, buckets in found.items()
+        for percent, value in percentiles(buckets).items()
+    }
 
 
-def shown_row(row: Row, freshness_s: float) -> Json:
+def shown_row(row: Row) -> Json:
     return {
         "start": timestamp(row.start),
         "end": timestamp(row.end),
-        "queue": row.queue,
-        "verdicts_final": row.verdicts_final,
-        "final": row.final,
-        "durations_final": False,  # talk and wrap-up are not folded yet
-        "freshness_s": freshness_s,
+        **row.groups,
+        **{name: getattr(row.flags, name) for name in FLAGS},
+        "freshness_s": row.freshness_ms / 1000,
         "counts": counts(row.level),
         "seconds": seconds(row.level),
         "figures": row.figures,
-        "percentiles": waits(row),
+        "percentiles": quantiles(row),
     }
 
 
-def shown_figures(found: Figures) -> Json:
-    return {
-        "tz": found.tz,
-        "step": found.step,
-        "attribution": "cohort",
-        "threshold_s": found.threshold_s,
-        "as_of": timestamp(found.as_of),
-        "rows": [shown_row(row, freshness) for row, freshness in found.rows],
+def shown_head(answer: Answer) -> Json:
+    """What holds for all rows."""
+    asked = answer.asked
+    found = {
+        "tz": asked.tz.key,
+        "step": asked.step,
+        "attribution": asked.attribution,
+        "threshold_s": asked.threshold_s,
+        "as_of": timestamp(answer.as_of),
+        "from": timestamp(answer.span[0]),
+        "to": timestamp(answer.span[1]),
+        "group_by": list(asked.group_by),
     }
+    return found | ({"previous_from": timestamp(answer.earlier[0])} if answer.earlier else {})
+
+
+async def as_json(answer: Answer) -> AsyncIterator[bytes]:
+    """``{..., rows: [...]}``, with ``previous: [...]`` where compared; a chunk for some intervals."""
+    yield orjson.dumps(shown_head(answer))[:-1] + b',"rows":['
+    async for chunk in _listed(answer.rows()):
+        yield chunk
+    if answer.earlier:
+        yield b'],"previous":['
+        async for chunk in _listed(answer.previous()):
+            yield chunk
+    yield b"]}"
+
+
+async def _listed(found: AsyncIterator[list[Row]]) -> AsyncIterator[bytes]:
+    separator = b""
+    async for rows in found:
+        if rows:
+            yield separator + b",".join(orjson.dumps(shown_row(row)) for row in rows)
+            separator = b","
 
 
 def shown_now(found: Now) -> Json:
@@ -80,22 +111,9 @@ def shown_now(found: Now) -> Json:
     }
 
 
-def as_csv(shown: Json) -> str:
-    """The rows flat: a count's name as it is, sums with ``_s``; what is not known is empty."""
-    flat = [flattened(row) for row in shown["rows"]]
-    out = io.StringIO()
-    writer = csv.DictWriter(out, list(flat[0]) if flat else ["start", "end", "queue"], lineterminator="\r\n")
-    writer.writeheader()
-    writer.writerows({name: _word(value) for name, value in row.items()} for row in flat)
-    return out.getvalue()
-
-
-def _word(value: object) -> object:
-    return str(value).lower() if isinstance(value, bool) else value
-
-
-def flattened(row: Json) -> Json:
+def flattened(row: Mapping[str, Any]) -> Json:
+    """A shown row without levels: a count's name as it is, sums with ``_s``."""
     found: Json = {name: value for name, value in row.items() if not isinstance(value, dict)}
     sums = {f"{name}_s": value for name, value in row["seconds"].items()}
-    found.update(row["counts"] | sums | row["figures"] | row["percentiles"])
+    found |= row["counts"] | sums | row["figures"] | row["percentiles"]
     return found

@@ -1,72 +1,254 @@
-"""Cells into answered rows: intervals of a queue, its local day so far, and what may still change of them."""
+"""Cells, agents' days and tickets into answered rows: sums by interval and group, and what may still change of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
 from zoneinfo import ZoneInfo
 
+from analytics.domain.counters import Day
 from analytics.domain.formulas import OUTCOMES, Level, figures, level
-from analytics.domain.intervals import interval
-from analytics.domain.levels import Cell, Counts, Tally, merged, parted
+from analytics.domain.intervals import Span
+from analytics.domain.levels import COHORT, QUARTER_MS, Cell, Counts, Tally, add, add_tally, merged, parted, quarter
+from analytics.domain.tickets import Ticket, settled
+
+COLUMNS = ("queue", "channel", "agent", "team")
+WORK = ("busy_ms", "slot_ms")
+"""Sums of agents' time that are also kept of queues and channels; by when it happened in both attributions."""
+OF_TIME = frozenset(
+    {*WORK, "signed_in_ms", "checked_in_ms", "ready_ms", "in_wrap_up_ms", "not_ready_ms", "break_ms", "chat_busy_ms"}
+    | {"chat_slot_ms", "chat_capacity_ms", "scheduled_ms", "adherent_ms", "scheduled", "present"}
+    | {"help_requests", "help_wait_ms"}
+)
+"""Sums of agents' days; whatever else a day holds is in the cells too."""
+FCR = frozenset({"fcr_open", "fcr_final"})
+
+Key = tuple[str, ...]
+"""The values of the columns grouped by."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a question fixes for all rows of a queue; ``target_s`` is the queue's own threshold."""
+    """What a question fixes for all rows; ``queues`` and the other filters are empty where all are meant."""
 
     step: str
     tz: ZoneInfo
     threshold_s: int
-    target_s: int
     formulas: tuple[str, ...]
+    attribution: str = COHORT
+    group_by: tuple[str, ...] = ("queue",)
+    queues: frozenset[str] = frozenset()
     channels: frozenset[str] = frozenset()
+    agents: frozenset[str] = frozenset()
+    teams: frozenset[str] = frozenset()
+
+    @property
+    def of_agents(self) -> bool:
+        """Whether agents' whole time is told: it is of no queue and of no channel."""
+        return not (self.queues or self.channels or {"queue", "channel"} & set(self.group_by))
+
+    def wants(self, channel: str, agent: str, team: str) -> bool:
+        return (
+            (not self.channels or channel in self.channels)
+            and (not self.agents or agent in self.agents)
+            and (not self.teams or team in self.teams)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A queue whose cells are asked for, with its target, its pool's time, and how old its newest input is.
+
+    Without a ``pool`` are those that only tickets name, and "", to which contacts count that were never queued.
+    """
+
+    queue: str
+    pool: str = ""
+    target_s: int = 20
+    clock: int = 0
+    freshness_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What does not change any more (kernel rule 26)."""
+
+    verdicts_final: bool = False
+    final: bool = False
+    durations_final: bool = False
+
+    def __and__(self, other: Flags) -> Flags:
+        return Flags(
+            self.verdicts_final and other.verdicts_final,
+            self.final and other.final,
+            self.durations_final and other.durations_final,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Figures of one interval of one queue; ``buckets`` are the histograms of all its ended waits."""
+    """Figures of one interval and group (column -> value); ``tally`` is what they were made of."""
 
-    queue: str
+    groups: Mapping[str, str]
     start: int
     end: int
     level: Level
-    figures: dict[str, float | None]
-    buckets: list[Counts]
-    verdicts_final: bool
-    final: bool
+    figures: Mapping[str, float | None]
+    tally: Tally
+    flags: Flags
+    freshness_ms: int
+
+    @property
+    def waits(self) -> list[Counts]:
+        """The histograms of waits that have ended, whatever the outcome."""
+        return [self.tally.buckets[outcome] for outcome in OUTCOMES if outcome in self.tally.buckets]
 
 
-def rows(queue: str, cells: Iterable[Cell], asked: Asked, clock: int, now: int) -> list[Row]:
-    """One row for each interval in which contacts were queued, by start; ``clock`` is the pool's time, ``now`` ours."""
-    groups: dict[tuple[int, int], list[Cell]] = {}
-    for cell in cells:
-        groups.setdefault(interval(cell.start, asked.step, asked.tz), []).append(cell)
-    return [row(queue, span, found, asked, clock, now) for span, found in sorted(groups.items())]
+@dataclass(slots=True)
+class Sum:
+    """One row so far; ``waited`` and ``arrived`` are how long those have waited who still do, milliseconds."""
+
+    tally: Tally = field(default_factory=Tally)
+    waited: list[int] = field(default_factory=list)
+    arrived: list[int] = field(default_factory=list)
 
 
-def row(queue: str, span: tuple[int, int], cells: Sequence[Cell], asked: Asked, clock: int, now: int) -> Row:
-    tally = merged(tally for cell in cells for key, tally in cell.groups.items() if _wanted(asked, parted(key)[0]))
-    waiting = [said for cell in cells for said in cell.waiting.values() if _wanted(asked, said.channel)]
-    waited = [max(0, now - said.queued_at) for said in waiting]
-    found = level(tally, waited, asked.threshold_s, [max(0, now - said.arrived_at) for said in waiting])
-    verdicts = verdicts_final(cells, span[1], asked, clock)
-    return Row(
-        queue=queue,
-        start=span[0],
-        end=span[1],
-        level=found,
-        figures=figures(found, asked.formulas),
-        buckets=ended(tally),
-        verdicts_final=verdicts,
-        final=verdicts and not waiting and all(cell.final for cell in of_pools(cells)),
-    )
+@dataclass
+class Sheet:
+    """The rows of some intervals in a row, ``spans``, while they are added up: nothing of it is in the store.
+
+    ``places`` are all queues that count; ``now`` is when those who wait are looked at.
+    """
+
+    asked: Asked
+    spans: Sequence[Span]
+    places: Sequence[Place]
+    now: int
+    sums: dict[tuple[Span, Key], Sum] = field(default_factory=dict)
+    flags: dict[tuple[Span, str], Flags] = field(default_factory=dict)
+    of_quarter: dict[int, Span] = field(init=False)
+    freshness_ms: dict[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.of_quarter = {at: span for span in self.spans for at in range(span[0], span[1], QUARTER_MS)}
+        pooled = [place for place in self.places if place.pool]
+        self.freshness_ms = {place.queue: place.freshness_ms for place in pooled}
+        if self.asked.attribution == COHORT:
+            for span, place in product(self.spans, pooled):
+                said = _by_the_clock(place, span[1], self.asked.threshold_s)
+                key = self._flagged(span, place)
+                self.flags[key] = self.flags.get(key, said) & said
+
+    def take_cells(self, place: Place, cells: Sequence[Cell]) -> None:
+        """A queue's cells of the attribution asked for, all of every quarter hour at once."""
+        for cell in cells:
+            self._take_groups(place.queue, cell)
+            self._take_waiting(place.queue, cell)
+        for start, parts in _by_quarter(cells).items():
+            key = self._flagged(self.of_quarter[start], place)
+            if key in self.flags:
+                self.flags[key] &= _by_the_facts(place, parts, self.asked.threshold_s)
+
+    def take_work(self, place: Place, cells: Iterable[Cell]) -> None:
+        """Of a queue's event cells only agents' work with its contacts."""
+        for cell in cells:
+            for key, tally in cell.groups.items():
+                found, whose = {name: tally.counts[name] for name in WORK if name in tally.counts}, parted(key)
+                if found and self.asked.wants(*whose):
+                    self._add_counts(cell.start, (place.queue, *whose), found)
+
+    def take_day(self, day: Day) -> None:
+        """An agent's time, of the quarter hours of these intervals."""
+        for start, teams in day.quarters.items():
+            for team, sums in teams.items():
+                if start in self.of_quarter and self.asked.wants("", day.agent, team):
+                    found = {name: amount for name, amount in sums.items() if name in OF_TIME}
+                    self._add_counts(start, ("", "", day.agent, team), found)
+
+    def take_ticket(self, ticket: Ticket, repeated: bool) -> None:
+        """A ticket first resolved in these intervals; ``repeated`` is what is known so far."""
+        if not self.asked.wants(ticket.channel, ticket.resolved_by, ""):
+            return
+        found = {"fcr_resolved": 1, "fcr_once": int(not repeated)}
+        if settled(ticket, self.now):
+            found |= {"fcr_final_resolved": 1, "fcr_final_once": int(not repeated)}
+        at = (ticket.queue, ticket.channel, ticket.resolved_by, "")
+        self._add_counts(quarter(ticket.resolved_at), at, found)
+
+    def rows(self) -> list[Row]:
+        """By start, then by group."""
+        return [self.row(span, key) for span, key in sorted(self.sums)]
+
+    def row(self, span: Span, key: Key) -> Row:
+        """As known so far; also where nothing is."""
+        asked, known = self.asked, self.sums.get((span, key), Sum())
+        if asked.of_agents:
+            known.tally.counts |= {name: known.tally.counts.get(name, 0) for name in TOLD_OF_AGENTS}
+        found = level(known.tally, known.waited, asked.threshold_s, known.arrived)
+        groups = dict(zip(asked.group_by, key, strict=True))
+        return Row(
+            groups=groups,
+            start=span[0],
+            end=span[1],
+            level=found,
+            figures=figures(found, asked.formulas),
+            tally=known.tally,
+            flags=self.flags.get((span, groups.get("queue", "")), Flags()),
+            freshness_ms=self.freshness_ms.get(groups.get("queue", ""), max(self.freshness_ms.values(), default=0)),
+        )
+
+    def _take_groups(self, queue: str, cell: Cell) -> None:
+        for key, tally in cell.groups.items():
+            whose = parted(key)
+            if self.asked.wants(*whose):
+                into = self._sum(cell.start, (queue, *whose)).tally
+                add_tally(into, tally)
+                for name in WORK if self.asked.of_agents else ():
+                    # the agents' days tell their work with this queue's contacts too
+                    add(into.counts, name, -tally.counts.get(name, 0))
+
+    def _take_waiting(self, queue: str, cell: Cell) -> None:
+        for said in cell.waiting.values():
+            if self.asked.wants(said.channel, "", ""):
+                into = self._sum(cell.start, (queue, said.channel, "", ""))
+                into.waited.append(max(0, self.now - said.queued_at))
+                into.arrived.append(max(0, self.now - said.arrived_at))
+
+    def _add_counts(self, start: int, at: tuple[str, str, str, str], found: Mapping[str, int]) -> None:
+        counts = self._sum(start, at).tally.counts
+        for name, amount in found.items():
+            add(counts, name, amount)
+
+    def _sum(self, start: int, at: tuple[str, str, str, str]) -> Sum:
+        key = self.of_quarter[start], tuple(at[COLUMNS.index(column)] for column in self.asked.group_by)
+        found = self.sums.get(key)
+        if found is None:
+            found = self.sums[key] = Sum()
+        return found
+
+    def _flagged(self, span: Span, place: Place) -> tuple[Span, str]:
+        """A row of one queue has its flags; any other has those that all queues asked for have."""
+        return span, place.queue if "queue" in self.asked.group_by else ""
 
 
-def verdicts_final(cells: Iterable[Cell], end: int, asked: Asked, clock: int) -> bool:
-    """Kernel rule 26: for the queue's target threshold by the fact, for another one by the pool's clock."""
-    over = clock >= end + asked.threshold_s * 1000
-    return over and (asked.threshold_s != asked.target_s or all(cell.final_ms >= 0 for cell in of_pools(cells)))
+TOLD_OF_AGENTS = ("busy_ms", "ready_ms", "signed_in_ms")
+
+
+def _by_the_clock(place: Place, end: int, threshold_s: int) -> Flags:
+    """As long as nothing was queued into the interval: its pool's time decides whether anything can be."""
+    over = place.clock >= end + threshold_s * 1000
+    return Flags(over, over, over)
+
+
+def _by_the_facts(place: Place, parts: Sequence[Cell], threshold_s: int) -> Flags:
+    """What all cells of a queue's quarter hour say: of its target's threshold the fact, of others the clock."""
+    if not place.pool:
+        return Flags(True, True, place.queue != "" and _all_over(parts))
+    told = of_pools(parts)
+    verdicts = threshold_s != place.target_s or all(cell.final_ms >= 0 for cell in told)
+    final = verdicts and not any(cell.waiting for cell in parts) and all(cell.final for cell in told)
+    return Flags(verdicts, final, final and (durations_final(parts) if told else _all_over(parts)))
 
 
 def of_pools(cells: Iterable[Cell]) -> list[Cell]:
@@ -88,10 +270,16 @@ def durations_final(parts: Sequence[Cell]) -> bool:
     return heard and counts.get("open", 0) == 0
 
 
-def ended(tally: Tally) -> list[Counts]:
-    """The histograms of waits that have ended, whatever the outcome."""
-    return [tally.buckets[outcome] for outcome in OUTCOMES if outcome in tally.buckets]
+def _all_over(parts: Sequence[Cell]) -> bool:
+    """Where no pool tells: fed contacts that have ended with their wrap-up, or nothing but tickets counts here."""
+    total = merged(tally for cell in parts for tally in cell.groups.values())
+    answered, counts = sum(total.waits.get("answered", {}).values()), total.counts
+    handled = counts.get("handled", 0) >= answered and counts.get("queued", 0) <= total.offered
+    return handled and counts.get("open", 0) == 0
 
 
-def _wanted(asked: Asked, channel: str) -> bool:
-    return not asked.channels or channel in asked.channels
+def _by_quarter(cells: Iterable[Cell]) -> dict[int, list[Cell]]:
+    found: dict[int, list[Cell]] = {}
+    for cell in cells:
+        found.setdefault(cell.start, []).append(cell)
+    return found

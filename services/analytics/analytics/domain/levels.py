@@ -216,19 +216,24 @@ def observe(tally: Tally, name: str, milliseconds: int, times: int = 1) -> None:
 
 
 def merged(tallies: Iterable[Tally]) -> Tally:
-    """The sum of ``tallies``: counts and sums are added, never averages; the longest wait is a maximum."""
+    """The sum of ``tallies``."""
     total = Tally()
     for tally in tallies:
-        total.offered += tally.offered
-        total.longest_ms = max(total.longest_ms, tally.longest_ms)
-        add_all(total.sums_ms, tally.sums_ms)
-        add_all(total.offers, tally.offers)
-        add_all(total.counts, tally.counts)
-        for outcome, counts in tally.waits.items():
-            add_all(total.waits.setdefault(outcome, {}), counts)
-        for outcome, counts in tally.buckets.items():
-            add_all(total.buckets.setdefault(outcome, {}), counts)
+        add_tally(total, tally)
     return total
+
+
+def add_tally(total: Tally, more: Tally) -> None:
+    """Counts and sums are added, never averages; the longest wait is a maximum."""
+    total.offered += more.offered
+    total.longest_ms = max(total.longest_ms, more.longest_ms)
+    add_all(total.sums_ms, more.sums_ms)
+    add_all(total.offers, more.offers)
+    add_all(total.counts, more.counts)
+    for outcome, counts in more.waits.items():
+        add_all(total.waits.setdefault(outcome, {}), counts)
+    for outcome, counts in more.buckets.items():
+        add_all(total.buckets.setdefault(outcome, {}), counts)
 
 
 def bucket(milliseconds: int) -> int:

@@ -10,6 +10,7 @@ Views (their names begin with the state's, so that a rebuild goes beside the old
 ``clerks``  <tenant>         | <agent>                          : agents' ledgers so far
 ``cases``   <tenant>/<customer> | <ticket>                      : tickets again, by whose they are
 ``resolved`` <tenant>/<queue> | <quarter hour>/<ticket>         : and by when they were first resolved
+``ticket_queues`` <tenant>    | <queue>                         : the queues that tickets name
 ``progress``<group>          | <topic>/<partition>
 ``fresh``   <group>          | <topic>/<partition>              : read to its end at that instant
 """
@@ -155,6 +156,10 @@ class StoredRows:
     async def cases(self, tenant: str, customer: str) -> list[Ticket]:
         """All tickets of a customer."""
         return [decoded(row, Ticket) async for row in self.scan("cases", f"{tenant}/{customer}")]
+
+    async def ticket_queues(self, tenant: str) -> list[str]:
+        """The queues that tickets name; pools need not know them."""
+        return [row.key async for row in self.scan("ticket_queues", tenant)]
 
     async def agents(self, tenant: str, pool: str) -> AsyncIterator[Agent]:
         async for row in self.scan("agents", f"{tenant}/{pool}"):

@@ -105,10 +105,14 @@ def _name(key: str) -> str:
 
 
 def _more(changed: dict[str, S]) -> dict[str, list[Put]]:
-    """Tickets once more: by customer, and by queue and first resolution."""
+    """Tickets once more: by customer, and by queue and first resolution; and the queues that they name."""
     found: dict[str, list[Put]] = {"cases": [], "resolved": []}
-    for key, ticket in changed.items():
-        if not isinstance(ticket, Ticket) or not ticket.customer:
+    states: Iterable[tuple[str, object]] = changed.items()
+    tickets = [(key, state) for key, state in states if isinstance(state, Ticket)]
+    named = {(key.partition("/")[0], ticket.queue): ticket.version for key, ticket in tickets if ticket.queue}
+    found["ticket_queues"] = [(tenant, queue, b"", version) for (tenant, queue), version in sorted(named.items())]
+    for key, ticket in tickets:
+        if not ticket.customer:
             continue
         tenant, value = key.partition("/")[0], encode(ticket)
         found["cases"].append((f"{tenant}/{ticket.customer}", ticket.ticket, value, ticket.version))

@@ -19,7 +19,7 @@ from switchlog.rpc_commands import checked
 from .. import wire
 from ..app.feeding import Feeding
 from ..app.questions import FiguresAsked, Questions
-from ..app.shown import counts, seconds, waits
+from ..app.shown import FLAGS, counts, quantiles, seconds
 from ..domain.figures import Row
 from .feed import fed
 
@@ -36,13 +36,15 @@ class AnalyticsByRpc(AnalyticsServiceServicer):
     async def GetFigures(self, request: pb.GetFiguresRequest, context: Any) -> pb.GetFiguresResponse:
         caller = _caller(request)
         found = await self.questions.figures(caller.tenant, _asked(request))
+        asked = found.answer.asked
         return pb.GetFiguresResponse(
-            rows=[_row(row, freshness) for row, freshness in found.rows],
-            time_zone=found.tz,
-            threshold_s=found.threshold_s,
-            as_of=wire.stamp(found.as_of),
-            step=wire.STEP_NUMBERS[found.step],  # type: ignore[arg-type]  # an enum's number
-            attribution=wire.COHORT,
+            rows=[_row(row) for row in found.rows],
+            previous=[_row(row) for row in found.previous],
+            time_zone=asked.tz.key,
+            threshold_s=asked.threshold_s,
+            as_of=wire.stamp(found.answer.as_of),
+            step=wire.STEP_NUMBERS[asked.step],  # type: ignore[arg-type]  # an enum's number
+            attribution=wire.ATTRIBUTION_NUMBERS[asked.attribution],  # type: ignore[arg-type]
         )
 
     async def GetQueueNow(self, request: pb.GetQueueNowRequest, context: Any) -> pb.GetQueueNowResponse:
@@ -56,7 +58,7 @@ class AnalyticsByRpc(AnalyticsServiceServicer):
                 waiting=found.waiting,
                 longest_wait_ms=found.longest_wait_ms,
                 agents=[pb.NamedCount(name=name, value=value) for name, value in found.agents.items()],
-                today=_row(found.today, found.freshness_s),
+                today=_row(found.today),
                 freshness_ms=round(found.freshness_s * 1000),
             )
         )
@@ -87,11 +89,11 @@ def _no_as_of(request: Any) -> None:
 
 def _asked(request: pb.GetFiguresRequest) -> FiguresAsked:
     _no_as_of(request)
-    if request.agents or request.teams:
-        raise Rejected("NOT_YET", "agents and teams are not there yet", invalid=True)
     return FiguresAsked(
         queues=tuple(request.queues),
         channels=tuple(wire.CHANNELS.get(channel, "unspecified") for channel in request.channels),
+        agents=tuple(request.agents),
+        teams=tuple(request.teams),
         begin=wire.milliseconds(request.start) if request.HasField("start") else None,
         end=wire.milliseconds(request.end) if request.HasField("end") else None,
         step=wire.STEPS.get(request.step, "unknown") if request.step else "30m",
@@ -100,23 +102,24 @@ def _asked(request: pb.GetFiguresRequest) -> FiguresAsked:
         threshold_s=request.threshold_s or 20,
         formulas=tuple(request.formulas),
         group_by=tuple(request.group_by) or ("queue",),
+        compare="previous" if request.compare_previous else "",
     )
 
 
-def _row(row: Row, freshness_s: float) -> pb.FigureRow:
+def _row(row: Row) -> pb.FigureRow:
+    groups = dict(row.groups)
+    channel = wire.CHANNEL_NUMBERS.get(groups.pop("channel", ""), 0)
     return pb.FigureRow(
         start=wire.stamp(row.start),
         end=wire.stamp(row.end),
-        queue=row.queue,
-        verdicts_final=row.verdicts_final,
-        final=row.final,
-        freshness_ms=round(freshness_s * 1000),
-        counts=[
-            pb.NamedCount(name=name, value=value) for name, value in counts(row.level).items() if value is not None
-        ],
+        channel=channel,  # type: ignore[arg-type]  # an enum's number
+        **groups,  # type: ignore[arg-type]
+        **{name: getattr(row.flags, name) for name in FLAGS},
+        freshness_ms=row.freshness_ms,
+        counts=[pb.NamedCount(name=name, value=value) for name, value in counts(row.level).items()],
         durations=_durations(seconds(row.level)),
         figures=[pb.NamedFigure(formula=name, value=value) for name, value in row.figures.items()],
-        percentiles=_durations(waits(row)),
+        percentiles=_durations(quantiles(row)),
     )
 
 

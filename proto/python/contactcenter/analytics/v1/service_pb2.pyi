@@ -44,6 +44,7 @@ class GetFiguresRequest(_message.Message):
     FORMULAS_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
     GROUP_BY_FIELD_NUMBER: _builtins.int
+    COMPARE_PREVIOUS_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     """The tenant; honoured only from the role `service`."""
     step: _rows_pb2.Step.ValueType
@@ -54,6 +55,8 @@ class GetFiguresRequest(_message.Message):
     """Unspecified: cohort."""
     threshold_s: _builtins.int
     """One of the queue's thresholds; 0: 20 s."""
+    compare_previous: _builtins.bool
+    """The period before, too."""
     @_builtins.property
     def queues(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Of these queues; empty: of all that one may see."""
@@ -88,7 +91,7 @@ class GetFiguresRequest(_message.Message):
 
     @_builtins.property
     def group_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Any of queue, channel, agent, team; empty: queue."""
+        """Any of queue, channel, agent, team; `tenant`: all in one; empty: queue."""
 
     def __init__(
         self,
@@ -107,10 +110,11 @@ class GetFiguresRequest(_message.Message):
         formulas: _abc.Iterable[_builtins.str] | None = ...,
         as_of: _timestamp_pb2.Timestamp | None = ...,
         group_by: _abc.Iterable[_builtins.str] | None = ...,
+        compare_previous: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "end", b"end", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "as_of", b"as_of", "attribution", b"attribution", "channels", b"channels", "end", b"end", "formulas", b"formulas", "group_by", b"group_by", "queues", b"queues", "start", b"start", "step", b"step", "teams", b"teams", "tenant_id", b"tenant_id", "threshold_s", b"threshold_s", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "as_of", b"as_of", "attribution", b"attribution", "channels", b"channels", "compare_previous", b"compare_previous", "end", b"end", "formulas", b"formulas", "group_by", b"group_by", "queues", b"queues", "start", b"start", "step", b"step", "teams", b"teams", "tenant_id", b"tenant_id", "threshold_s", b"threshold_s", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -128,6 +132,7 @@ class GetFiguresResponse(_message.Message):
     AS_OF_FIELD_NUMBER: _builtins.int
     STEP_FIELD_NUMBER: _builtins.int
     ATTRIBUTION_FIELD_NUMBER: _builtins.int
+    PREVIOUS_FIELD_NUMBER: _builtins.int
     time_zone: _builtins.str
     """Zone of the intervals."""
     threshold_s: _builtins.int
@@ -144,6 +149,10 @@ class GetFiguresResponse(_message.Message):
     def as_of(self) -> _timestamp_pb2.Timestamp:
         """As recorded by then."""
 
+    @_builtins.property
+    def previous(self) -> _containers.RepeatedCompositeFieldContainer[Global___FigureRow]:
+        """The rows of the period before, where asked for."""
+
     def __init__(
         self,
         *,
@@ -153,10 +162,11 @@ class GetFiguresResponse(_message.Message):
         as_of: _timestamp_pb2.Timestamp | None = ...,
         step: _rows_pb2.Step.ValueType = ...,
         attribution: _rows_pb2.Attribution.ValueType = ...,
+        previous: _abc.Iterable[Global___FigureRow] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "attribution", b"attribution", "rows", b"rows", "step", b"step", "threshold_s", b"threshold_s", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "attribution", b"attribution", "previous", b"previous", "rows", b"rows", "step", b"step", "threshold_s", b"threshold_s", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -408,7 +418,7 @@ class FigureRow(_message.Message):
 
     @_builtins.property
     def percentiles(self) -> _containers.RepeatedCompositeFieldContainer[Global___NamedDuration]:
-        """`wait_p50`, `wait_p90`, `wait_p99`."""
+        """`wait_p50`, `wait_p90`, `wait_p99`, `first_response_p50` and so on."""
 
     def __init__(
         self,
