@@ -7,10 +7,12 @@ from typing import cast
 
 from google.protobuf.message import Message
 
+from contactcenter.contact.v1.events_pb2 import ContactEvent
 from contactcenter.customer.v1 import events_pb2 as pb
 from switchlog.bus.record import Received
 from switchlog.envelope import Codec
 
+from .app.ports import LastAgent, Over
 from .domain import events as domain
 from .domain.events import CustomerEvent, Identity, Kind
 
@@ -50,6 +52,21 @@ CODEC: Codec[CustomerEvent] = Codec("customers", TOPIC, pb.CustomerEvent, write,
 def read_own(received: Received) -> CustomerEvent | None:
     """A record of this service's topic."""
     return read(received.parse(pb.CustomerEvent))
+
+
+def read_contact(received: Received) -> str | LastAgent | Over | None:
+    """Whose contact began, who was connected to it, or that it is over."""
+    event = received.parse(ContactEvent)
+    match event.WhichOneof("fact"):
+        case "contact_started":
+            return event.contact_started.customer_ref or None
+        case "agent_connected":
+            fact = event.agent_connected
+            return LastAgent(fact.agent, fact.queue, event.meta.occurred_at.ToMilliseconds())
+        case "contact_ended":
+            return Over()
+        case _:
+            return None
 
 
 def kind_word(number: int) -> Kind | None:

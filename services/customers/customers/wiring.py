@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Set
+from collections.abc import Set
 from dataclasses import dataclass
 
 from fastapi import FastAPI
@@ -15,7 +15,7 @@ from switchlog.kernel import Kernel, open_kernel
 from switchlog.rpc import Servicer
 from switchlog.runtime import Task
 from switchlog.seal import MasterKeys, master_keys
-from switchlog.store import KeyStore
+from switchlog.store import KeyStore, ViewStore
 from switchlog.web import create_app
 from switchlog.writer import Writer
 
@@ -31,6 +31,7 @@ from .domain.commands import CustomerCommand
 from .domain.decide import CUSTOMER
 from .domain.events import CustomerEvent
 from .domain.state import CustomerState
+from .projections.last_agents import LastAgentsView
 from .rpc.customers import CustomersByRpc
 
 TOPICS = {"customer": wire.TOPIC}
@@ -45,6 +46,7 @@ class Service:
     references: References
     secrets: Secrets
     erasure: Erasure
+    last_agents: LastAgentsView
 
 
 async def run(
@@ -56,33 +58,36 @@ async def run(
     """The ``roles`` in one process, until asked to stop; tokens are verified as configured unless ``verifier`` does."""
     master = master_keys(settings.kernel)
     async with open_kernel(settings.kernel, topics=TOPICS) as kernel:
-        service = build(kernel.writer(CUSTOMER, wire.CODEC), kernel.store.keys, master)
+        service = build(kernel.writer(CUSTOMER, wire.CODEC), kernel.store.keys, kernel.store.views, master)
         verifier = verifier or verifier_from(settings.kernel)
         serves = "api" in roles
         await runtime.serve(
             settings.kernel,
             app=app(service, kernel, verifier) if serves else None,
             servicers=[servicer(service), kernel.event_log()] if serves else [],
-            tasks=[task for role, task in _tasks(service, kernel).items() if role in roles],
+            tasks=[task for role, task in _tasks(service, kernel) if role in roles],
             drain=[kernel.drain],
             verifier=verifier,
             stop=stop,
         )
 
 
-def build(writer: Writer[CustomerCommand, CustomerState, CustomerEvent], keys: KeyStore, master: MasterKeys) -> Service:
-    """The service on its writer and key table."""
+def build(
+    writer: Writer[CustomerCommand, CustomerState, CustomerEvent], keys: KeyStore, views: ViewStore, master: MasterKeys
+) -> Service:
+    """The service on its writer, key table and read models."""
     references = References(writer)
     secrets = Secrets(keys, master, references)
-    erasure = Erasure(writer, references, secrets)
-    return Service(Customers(writer, references, erasure), references, secrets, erasure)
+    last_agents = LastAgentsView(views)
+    erasure = Erasure(writer, references, secrets, last_agents)
+    return Service(Customers(writer, references, erasure), references, secrets, erasure, last_agents)
 
 
 def app(service: Service, kernel: Kernel, verifier: Verifier) -> FastAPI:
     """Its HTTP edge."""
     return create_app(
         SERVICE,
-        routers=[api.routes(service.customers, service.references, service.secrets)],
+        routers=[api.routes(service.customers, service.references, service.secrets, service.last_agents)],
         verifier=verifier,
         settings=kernel.settings,
         ready=kernel.ready,
@@ -91,10 +96,18 @@ def app(service: Service, kernel: Kernel, verifier: Verifier) -> FastAPI:
 
 def servicer(service: Service) -> Servicer:
     """Its gRPC edge."""
-    return add_CustomerServiceServicer_to_server, CustomersByRpc(service.customers, service.references, service.secrets)
+    return add_CustomerServiceServicer_to_server, CustomersByRpc(
+        service.customers, service.references, service.secrets, service.last_agents
+    )
 
 
-def _tasks(service: Service, kernel: Kernel) -> Mapping[str, Task]:
+def _tasks(service: Service, kernel: Kernel) -> list[tuple[str, Task]]:
     finishing = consumers.finishing(service.erasure, wire.read_own)
     erasures = kernel.consumer(consumers.GROUP_ERASURES, [consumers.CUSTOMERS], finishing)
-    return {"react": ("erasures", erasures.run), "relay": ("relay", kernel.sweeper())}
+    serving = consumers.serving(service.last_agents, wire.read_contact)
+    last_agents = kernel.consumer(consumers.GROUP_LAST_AGENTS, [consumers.CONTACTS], serving)
+    return [
+        ("react", ("erasures", erasures.run)),
+        ("react", ("last_agents", last_agents.run)),
+        ("relay", ("relay", kernel.sweeper())),
+    ]

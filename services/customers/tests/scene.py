@@ -35,7 +35,7 @@ class Scene:
     def process(self) -> wiring.Service:
         """Another process on the same store."""
         writer = Writer(self.store.events, CUSTOMER, wire.CODEC, no_publish, self.clock)
-        return wiring.build(writer, self.store.keys, MASTER)
+        return wiring.build(writer, self.store.keys, self.store.views, MASTER)
 
     def cause(self, actor: str = "tester") -> Cause:
         return Cause(f"command-{next(self._ids)}", "", actor)

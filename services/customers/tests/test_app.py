@@ -8,6 +8,7 @@ import pytest
 
 from contactcenter.customer.v1 import events_pb2 as pb
 from customers import wire
+from customers.app.ports import LastAgent
 from customers.bus.consumers import finishing
 from customers.domain.events import (
     CustomerErased,
@@ -292,3 +293,33 @@ def test_every_kind_of_fact_has_an_example() -> None:
 def test_facts_and_kinds_of_a_later_version_are_skipped() -> None:
     assert wire.read(pb.CustomerEvent()) is None
     assert wire.read(pb.CustomerEvent(identity_linked=pb.IdentityLinked(kind=99))) is None  # type: ignore[arg-type]
+
+
+# -- who served whom last ---------------------------------------------------------------------------------------------
+
+
+async def test_the_last_agent_is_that_of_the_latest_connection_over_all_contacts(scene: Scene) -> None:
+    """RT-1: a contact's facts may be delivered twice, and another contact's later ones before them."""
+    view = scene.service.last_agents
+    first, second = StreamId(TENANT, "contact-1"), StreamId(TENANT, "contact-2")
+    for contact in (first, second):
+        await view.started(contact, 1, "r")
+    await view.served(second, LastAgent("bob", "sales", 200))
+    for _ in range(2):
+        await view.served(first, LastAgent("ann", "help", 100))
+    assert await view.get(TENANT, "r") == LastAgent("bob", "sales", 200)
+    assert await view.get("other", "r") is None
+    await view.ended(first, 9)
+    await view.served(first, LastAgent("eve", "help", 300))
+    assert await view.get(TENANT, "r") == LastAgent("bob", "sales", 200)
+
+
+async def test_an_erasure_forgets_the_last_agent_for_ever(scene: Scene) -> None:
+    """PL-5"""
+    view, ref = scene.service.last_agents, (await scene.resolve()).customer_ref
+    contact = StreamId(TENANT, "contact-1")
+    await view.started(contact, 1, ref)
+    await view.served(contact, LastAgent("bob", "sales", 200))
+    await scene.erase(ref)
+    await view.served(contact, LastAgent("bob", "sales", 300))
+    assert await view.get(TENANT, ref) is None

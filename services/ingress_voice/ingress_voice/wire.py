@@ -139,6 +139,8 @@ def _(event: domain.ContactQueued) -> pb.ContactEvent:
         required_skills=[SkillRequirementPb(skill=s.skill, min_level=s.min_level) for s in event.required_skills],
         from_queue=event.from_queue,
         from_pool=event.from_pool,
+        preferred_agent=event.preferred_agent,
+        preferred_agent_ms=event.preferred_agent_ms,
         channel=CHANNEL_VOICE,
     )
     fact.arrived_at.FromMilliseconds(event.arrived_at)
@@ -226,4 +228,6 @@ def _read_queued(fact: pb.ContactQueued) -> domain.ContactQueued:
         tuple(SkillRequirement(s.skill, s.min_level) for s in fact.required_skills),
         fact.from_queue,
         fact.from_pool,
+        fact.preferred_agent,
+        fact.preferred_agent_ms,
     )

@@ -17,7 +17,7 @@ from contactcenter.routing.v1.events_pb2 import RoutingEvent
 from ingress_voice import wire, wiring
 from ingress_voice.adapters.queues import QueueTable
 from ingress_voice.adapters.scripted_switch import ScriptedSwitch, Step, read_script
-from ingress_voice.app.ports import AgentAnswered, AgentHungUp, CallArrived, CallerHungUp, EntryPoint, Hours
+from ingress_voice.app.ports import AgentAnswered, AgentHungUp, CallArrived, Caller, CallerHungUp, EntryPoint, Hours
 from ingress_voice.app.reactions import Assigned, Dequeued, Overflowed, Reactions
 from ingress_voice.bus import gateway
 from switchlog.bus.record import Received
@@ -42,12 +42,13 @@ class People:
     def __init__(self) -> None:
         self.numbers: list[str] = []
         self.away = False
+        self.served_by, self.served_at = "", 0
 
-    async def by_phone(self, tenant: str, number: str, cause: str) -> str:
+    async def by_phone(self, tenant: str, number: str, cause: str) -> Caller:
         if self.away:
             raise NotNow("AWAY")
         self.numbers.append(number)
-        return f"cust-{cause[:8]}"
+        return Caller(f"cust-{cause[:8]}", self.served_by, self.served_at)
 
 
 class Scene:
@@ -336,3 +337,17 @@ async def test_outside_the_hours_a_call_is_ended_recorded_or_put_elsewhere(
     assert scene.switch.messages == ({"line-1"} if when_closed == "message" else set())
     if when_closed == "queue":
         assert (await scene.facts())[-1].queue == "night"
+
+
+@pytest.mark.parametrize(("days", "preferred"), [(0, ("", 0)), (7, ("bob", 45_000)), (6, ("", 0))])
+async def test_a_returning_callers_agent_is_preferred_within_the_days_of_the_door(
+    scene: Scene, days: int, preferred: tuple[str, int]
+) -> None:
+    """RT-1: served exactly seven days ago."""
+    door = EntryPoint(TENANT, "hotline", "4001", "sales", last_agent_days=days, last_agent_wait_s=45)
+    await scene.calls.entry_points.put(door, scene.clock.now() + 1)
+    scene.clock.advance(8 * 24 * 3600)
+    scene.people.served_by, scene.people.served_at = "bob", scene.clock.now() - 7 * 24 * 3600 * 1000
+    await scene.calls.happened(ARRIVED)
+    queued = (await scene.facts())[-1]
+    assert (queued.preferred_agent, queued.preferred_agent_ms) == preferred

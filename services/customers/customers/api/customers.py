@@ -11,9 +11,10 @@ from switchlog.auth.principal import Principal
 from switchlog.web import answer, cause_of, require
 
 from ..app.handlers import Customers
+from ..app.ports import LastAgents
 from ..app.references import References
 from ..app.secrets import Secrets
-from ..app.shown import shown_customer
+from ..app.shown import shown_agent, shown_customer
 from .schemas import ID, ErasureIn, LinkIn, MergeIn, ResolveIn
 
 Ref = Annotated[str, Path(pattern=ID)]
@@ -23,7 +24,7 @@ Caretaker = Annotated[Principal, Depends(require("supervisor", "admin", "service
 Reader = Annotated[Principal, Depends(require("agent", "supervisor", "admin", "service"))]
 
 
-def routes(customers: Customers, references: References, secrets: Secrets) -> APIRouter:
+def routes(customers: Customers, references: References, secrets: Secrets, last_agents: LastAgents) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["customers"])
 
     @router.post("/customers:resolve")
@@ -36,12 +37,14 @@ def routes(customers: Customers, references: References, secrets: Secrets) -> AP
             identity = await secrets.identity(caller.tenant, body.kind, body.address)
             found = await references.of(caller.tenant, identity, cause)
         where = {"stream": found.answer.stream.name, "version": found.answer.version}
-        return {"customer_ref": found.customer_ref, "created": found.created, **where}
+        served_by = shown_agent(await last_agents.get(caller.tenant, found.customer_ref))
+        return {"customer_ref": found.customer_ref, "created": found.created, "last_agent": served_by, **where}
 
     @router.get("/customers/{ref}")
     async def show(ref: Ref, caller: Reader) -> dict[str, Any]:
         """What is known of a reference: no address, no text."""
-        return shown_customer(*await customers.show(caller.tenant, ref))
+        shown = shown_customer(*await customers.show(caller.tenant, ref))
+        return shown | {"last_agent": shown_agent(await last_agents.get(caller.tenant, ref))}
 
     @router.post("/customers/{ref}:link")
     async def link(ref: Ref, body: LinkIn, request: Request, caller: Caretaker) -> Response:

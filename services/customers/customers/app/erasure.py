@@ -11,6 +11,7 @@ from switchlog.writer import Writer
 from ..domain.commands import CustomerCommand, EraseAlong
 from ..domain.events import CustomerEvent
 from ..domain.state import CustomerState, Erased
+from .ports import LastAgents
 from .references import References, customer_stream
 from .secrets import Secrets
 
@@ -20,6 +21,7 @@ class Erasure:
     writer: Writer[CustomerCommand, CustomerState, CustomerEvent]
     references: References
     secrets: Secrets
+    last_agents: LastAgents
 
     async def carry_out(self, tenant: str, customer_ref: str) -> None:
         """After ``CustomerErased`` of the reference; may be called any number of times."""
@@ -31,6 +33,7 @@ class Erasure:
                 continue
             done.add(ref)
             await self.secrets.erase(tenant, ref)
+            await self.last_agents.forget(tenant, ref)
             for absorbed in state.absorbed:
                 await self._along(tenant, absorbed, state)
                 waiting.append(absorbed)

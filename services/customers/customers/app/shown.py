@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from switchlog.envelope import timestamp
+
 from ..domain.state import CustomerState, Erased, Known
+from .ports import LastAgent
 
 
 def shown_customer(state: CustomerState, version: int) -> dict[str, Any]:
@@ -24,3 +27,8 @@ def shown_customer(state: CustomerState, version: int) -> dict[str, Any]:
             return {"customer_ref": ref, "version": version, "erased": True}
         case _:
             return {}
+
+
+def shown_agent(by: LastAgent | None) -> dict[str, Any] | None:
+    """Who served a customer last."""
+    return {"agent": by.agent, "queue": by.queue, "served_at": timestamp(by.served_at)} if by else None

@@ -8,10 +8,14 @@ from switchlog.bus.consumer import Handler
 from switchlog.bus.record import Received
 
 from ..app.erasure import Erasure
+from ..app.ports import LastAgent, Over
 from ..domain.events import CustomerErased, CustomerEvent
+from ..projections.last_agents import LastAgentsView
 
 CUSTOMERS = "customer.events.v1"
+CONTACTS = "contact.events.v1"
 GROUP_ERASURES = "customers-erasures"
+GROUP_LAST_AGENTS = "customers-last-agents"
 
 ReadOwn = Callable[[Received], CustomerEvent | None]
 
@@ -23,5 +27,20 @@ def finishing(erasure: Erasure, read: ReadOwn) -> Handler:
         event = read(received)
         if isinstance(event, CustomerErased) and not received.replayed:
             await erasure.carry_out(received.stream.tenant, event.customer_ref)
+
+    return handle
+
+
+def serving(view: LastAgentsView, read: Callable[[Received], str | LastAgent | Over | None]) -> Handler:
+    """A contact's start (a customer reference), each agent it is connected to, and its end."""
+
+    async def handle(received: Received) -> None:
+        match read(received):
+            case str(customer_ref):
+                await view.started(received.stream, received.version, customer_ref)
+            case LastAgent() as by:
+                await view.served(received.stream, by)
+            case Over():
+                await view.ended(received.stream, received.version)
 
     return handle

@@ -16,6 +16,7 @@ from switchlog.seal import Erased as KeyErased
 
 from .. import wire
 from ..app.handlers import Customers
+from ..app.ports import LastAgent, LastAgents
 from ..app.references import References, Resolved
 from ..app.secrets import Secrets
 from ..domain.events import Identity
@@ -29,12 +30,17 @@ class CustomersByRpc(CustomerServiceServicer):
     customers: Customers
     references: References
     secrets: Secrets
+    last_agents: LastAgents
 
     async def ResolveReference(self, request: pb.ResolveReferenceRequest, context: Any) -> pb.ResolveReferenceResponse:
         caller = caller_of(request, "service")
         found = await self._resolve(caller.tenant, request, cause_of(request, caller))
+        served_by = await self.last_agents.get(caller.tenant, found.customer_ref)
         return pb.ResolveReferenceResponse(
-            answer=answer(found.answer), customer_ref=found.customer_ref, created=found.created
+            answer=answer(found.answer),
+            customer_ref=found.customer_ref,
+            created=found.created,
+            last_agent=_last_agent(served_by) if served_by else None,
         )
 
     async def GetSubjectKey(self, request: pb.GetSubjectKeyRequest, context: Any) -> pb.GetSubjectKeyResponse:
@@ -75,7 +81,11 @@ class CustomersByRpc(CustomerServiceServicer):
 
     async def GetCustomer(self, request: pb.GetCustomerRequest, context: Any) -> pb.GetCustomerResponse:
         caller = rpc.caller(checked(request).tenant_id, "agent", *CARETAKERS)
-        return pb.GetCustomerResponse(customer=_view(*await self.customers.show(caller.tenant, request.customer_ref)))
+        view = _view(*await self.customers.show(caller.tenant, request.customer_ref))
+        served_by = await self.last_agents.get(caller.tenant, request.customer_ref)
+        if served_by:
+            view.last_agent.CopyFrom(_last_agent(served_by))
+        return pb.GetCustomerResponse(customer=view)
 
     async def _resolve(self, tenant: str, request: pb.ResolveReferenceRequest, cause: Any) -> Resolved:
         if request.kind == IDENTITY_KIND_ANONYMOUS:
@@ -97,6 +107,12 @@ def _request_id(state: CustomerState) -> str:
             return asked.id
         case _:
             return ""
+
+
+def _last_agent(by: LastAgent) -> pb.LastAgent:
+    told = pb.LastAgent(agent=by.agent, queue=by.queue)
+    told.served_at.FromMilliseconds(by.served_at)
+    return told
 
 
 def _view(state: CustomerState, version: int) -> pb.CustomerView:

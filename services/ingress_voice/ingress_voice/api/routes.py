@@ -36,6 +36,8 @@ class EntryPointIn(Body):
     hours: MaybeId = ""
     when_closed: Literal["end", "message", "queue"] = "end"
     closed_queue: MaybeId = ""
+    last_agent_days: Annotated[int, Field(ge=0, le=366)] = 0
+    last_agent_wait_s: Annotated[int, Field(ge=0, le=3600)] = 0
 
 
 class EntryPointOut(BaseModel):
@@ -50,6 +52,8 @@ class EntryPointOut(BaseModel):
     hours: str
     when_closed: str
     closed_queue: str
+    last_agent_days: int
+    last_agent_wait_s: int
 
 
 def entry_points(doors: EntryPoints, opening: OpeningHours, clock: Clock) -> APIRouter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from switchlog.clock import Clock
@@ -34,6 +34,7 @@ from .ports import (
     AgentAnswered,
     AgentHungUp,
     CallArrived,
+    Caller,
     CallerHungUp,
     CallIds,
     Customers,
@@ -47,6 +48,7 @@ from .ports import (
 )
 
 SERVICE = "ingress_voice"
+DAY_MS = 24 * 3600 * 1000
 
 Known = Ringing | Waiting | Talking | AfterAgent | Leaving | Ended
 
@@ -115,14 +117,14 @@ class Calls:
         contact_id = derived(door.tenant, "call", event.call)
         contact = StreamId(door.tenant, f"contact-{contact_id}")
         await self.ids.remember(event.call, door.tenant, contact_id, self.clock.now())
-        customer_ref = await self.customers.by_phone(door.tenant, event.caller, derived(contact.key, "customer"))
-        start = StartCall(door.id, customer_ref, event.called, event.trunk, event.call)
+        caller = await self.customers.by_phone(door.tenant, event.caller, derived(contact.key, "customer"))
+        start = StartCall(door.id, caller.customer_ref, event.called, event.trunk, event.call)
         await self._give(contact, "arrived", start)
         await self._give(contact, "greeted", AnswerBySystem(door.greeting))
         if not await self._is_open(door) and door.when_closed != "queue":
             return await self._closed(door, contact, event.call)
         try:
-            place = await self._place(door)
+            place = await self._place(door, caller)
         except Rejected as refusal:
             log.info("call_not_queued", contact=contact.name, reason=refusal.reason)
             await self.switch.hang_up(event.call)
@@ -150,10 +152,13 @@ class Calls:
             raise NotFound(detail=contact.name)
         return state
 
-    async def _place(self, door: EntryPoint) -> Place:
+    async def _place(self, door: EntryPoint, caller: Caller) -> Place:
         """Raises ``Rejected``."""
         queue = door.queue if await self._is_open(door) else door.closed_queue or door.queue
-        return self.queues.place(door.tenant, queue, door.priority)
+        place = self.queues.place(door.tenant, queue, door.priority)
+        if self.clock.now() - caller.served_at > door.last_agent_days * DAY_MS:
+            return place
+        return replace(place, preferred_agent=caller.last_agent, preferred_agent_ms=door.last_agent_wait_s * 1000)
 
     async def _is_open(self, door: EntryPoint) -> bool:
         return not door.hours or (await self.hours.get(door.tenant, door.hours)).is_open(self.clock.now())

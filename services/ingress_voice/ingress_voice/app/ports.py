@@ -73,7 +73,8 @@ class EntryPoint:
     """An access number: ``called`` as the switch reports it, and where its calls wait.
 
     Outside ``hours`` (an id; empty: always open) a call is ended (``when_closed`` = end), may leave a message, or waits
-    in ``closed_queue`` (queue; none: in ``queue`` all the same).
+    in ``closed_queue`` (queue; none: in ``queue`` all the same). The agent who served the caller within the last
+    ``last_agent_days`` (0: nobody) is preferred, for ``last_agent_wait_s`` seconds (0: as the queue says).
     """
 
     tenant: str
@@ -86,6 +87,8 @@ class EntryPoint:
     hours: str = ""
     when_closed: str = "end"
     closed_queue: str = ""
+    last_agent_days: int = 0
+    last_agent_wait_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,11 +165,20 @@ class Queues(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A person by reference, and the agent whom they spoke with last, at ``served_at`` (epoch milliseconds)."""
+
+    customer_ref: str
+    last_agent: str = ""
+    served_at: int = 0
+
+
 class Customers(Protocol):
     """References to people; the number itself goes no further than their owner."""
 
-    async def by_phone(self, tenant: str, number: str, cause: str) -> str:
-        """The reference of a caller; a new one when the number is withheld."""
+    async def by_phone(self, tenant: str, number: str, cause: str) -> Caller:
+        """Who calls; somebody new when the number is withheld."""
         ...
 
 

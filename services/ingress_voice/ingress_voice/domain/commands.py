@@ -9,12 +9,14 @@ from .events import EndReason, SkillRequirement
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a call waits: the queue, the pool it is in now, and what the queue asks of an agent."""
+    """Where a call waits: the queue, its pool now, what it asks of an agent, and who is to be tried first."""
 
     queue: str
     pool: str
     priority: int = 0
     required_skills: tuple[SkillRequirement, ...] = ()
+    preferred_agent: str = ""
+    preferred_agent_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

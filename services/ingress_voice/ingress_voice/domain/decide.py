@@ -98,7 +98,16 @@ def _alone(command: TakeMessage | GiveUpCall, state: CallState) -> Sequence[Call
 
 
 def _queued(place: Place, leg: int, arrived_at: int) -> ContactQueued:
-    return ContactQueued(leg, place.queue, place.pool, arrived_at, place.priority, place.required_skills)
+    return ContactQueued(
+        leg,
+        place.queue,
+        place.pool,
+        arrived_at,
+        place.priority,
+        place.required_skills,
+        preferred_agent=place.preferred_agent,
+        preferred_agent_ms=place.preferred_agent_ms,
+    )
 
 
 def _own(agent: str, state: CallState) -> Talking:

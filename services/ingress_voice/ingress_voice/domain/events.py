@@ -68,6 +68,8 @@ class ContactQueued:
     required_skills: tuple[SkillRequirement, ...] = ()
     from_queue: str = ""
     from_pool: str = ""
+    preferred_agent: str = ""
+    preferred_agent_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

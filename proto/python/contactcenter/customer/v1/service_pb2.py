@@ -26,9 +26,10 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from contactcenter.bus.v1 import command_pb2 as contactcenter_dot_bus_dot_v1_dot_command__pb2
 from contactcenter.bus.v1 import options_pb2 as contactcenter_dot_bus_dot_v1_dot_options__pb2
 from contactcenter.customer.v1 import events_pb2 as contactcenter_dot_customer_dot_v1_dot_events__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'contactcenter/customer/v1/service.proto\x12\x19\x63ontactcenter.customer.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\"contactcenter/bus/v1/command.proto\x1a\"contactcenter/bus/v1/options.proto\x1a&contactcenter/customer/v1/events.proto\"\xa7\x01\n\x17ResolveReferenceRequest\x12\x35\n\x07\x63ontext\x18\x01 \x01(\x0b\x32$.contactcenter.bus.v1.CommandContext\x12\x35\n\x04kind\x18\x02 \x01(\x0e\x32\'.contactcenter.customer.v1.IdentityKind\x12\x1e\n\x08identity\x18\x03 \x01(\tB\x0c\xbaH\x05r\x03\x18\xc0\x02\xa8\xbb\x18\x02\"|\n\x18ResolveReferenceResponse\x12\x33\n\x06\x61nswer\x18\x01 \x01(\x0b\x32#.contactcenter.bus.v1.CommandAnswer\x12\x1a\n\x0c\x63ustomer_ref\x18\x02 \x01(\tB\x04\xa8\xbb\x18\x02\x12\x0f\n\x07\x63reated\x18\x03 \x01(\x08\"\xbd\x01\n\x14GetSubjectKeyRequest\x12\x43\n\ttenant_id\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xd8\x01\x01\xa8\xbb\x18\x01\x12\x43\n\x0c\x63ustomer_ref\x18\x02 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x02\x12\x1b\n\x06key_id\x18\x03 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xa8\xbb\x18\x01\"l\n\x15GetSubjectKeyResponse\x12\x14\n\x06key_id\x18\x01 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x11\n\x03key\x18\x02 \x01(\x0c\x42\x04\xa8\xbb\x18\x04\x12\x0e\n\x06\x65rased\x18\x03 \x01(\x08\x12\x1a\n\x0c\x63ustomer_ref\x18\x04 \x01(\tB\x04\xa8\xbb\x18\x02\"\xe8\x01\n\x13LinkIdentityRequest\x12\x35\n\x07\x63ontext\x18\x01 \x01(\x0b\x32$.contactcenter.bus.v1.CommandContext\x12\x43\n\x0c\x63ustomer_ref\x18\x02 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x02\x12\x35\n\x04kind\x18\x03 \x01(\x0e\x32\'.contactcenter.customer.v1.IdentityKind\x12\x1e\n\x08identity\x18\x04 \x01(\tB\x0c\xbaH\x05r\x03\x18\xc0\x02\xa8\xbb\x18\x02\"K\n\x14LinkIdentityResponse\x12\x33\n\x06\x61nswer\x18\x01 \x01(\x0b\x32#.contactcenter.bus.v1.CommandAnswer\"\xd6\x01\n\x15MergeCustomersRequest\x12\x35\n\x07\x63ontext\x18\x01 \x01(\x0b\x32$.contactcenter.bus.v1.CommandContext\x12\x43\n\x0c\x63ustomer_ref\x18\x02 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x02\x12\x41\n\nmerged_ref\x18\x03 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x02\"M\n\x16MergeCustomersResponse\x12\x33\n\x06\x61nswer\x18\x01 \x01(\x0b\x32#.contactcenter.bus.v1.CommandAnswer\"\xb0\x01\n\x15RequestErasureRequest\x12\x35\n\x07\x63ontext\x18\x01 \x01(\x0b\x32$.contactcenter.bus.v1.CommandContext\x12\x43\n\x0c\x63ustomer_ref\x18\x02 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x02\x12\x1b\n\x06reason\x18\x03 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xa8\xbb\x18\x01\"g\n\x16RequestErasureResponse\x12\x33\n\x06\x61nswer\x18\x01 \x01(\x0b\x32#.contactcenter.bus.v1.CommandAnswer\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xa8\xbb\x18\x01\"\xd5\x01\n\x14\x45raseCustomerRequest\x12\x35\n\x07\x63ontext\x18\x01 \x01(\x0b\x32$.contactcenter.bus.v1.CommandContext\x12\x43\n\x0c\x63ustomer_ref\x18\x02 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x02\x12\x41\n\nrequest_id\x18\x03 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x01\"L\n\x15\x45raseCustomerResponse\x12\x33\n\x06\x61nswer\x18\x01 \x01(\x0b\x32#.contactcenter.bus.v1.CommandAnswer\"\x9e\x01\n\x12GetCustomerRequest\x12\x43\n\ttenant_id\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xd8\x01\x01\xa8\xbb\x18\x01\x12\x43\n\x0c\x63ustomer_ref\x18\x02 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x02\"P\n\x13GetCustomerResponse\x12\x39\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\'.contactcenter.customer.v1.CustomerView\"\xd9\x01\n\x0c\x43ustomerView\x12\x1a\n\x0c\x63ustomer_ref\x18\x01 \x01(\tB\x04\xa8\xbb\x18\x02\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12;\n\nidentities\x18\x03 \x03(\x0e\x32\'.contactcenter.customer.v1.IdentityKind\x12\x0e\n\x06\x65rased\x18\x04 \x01(\x08\x12\x19\n\x0bmerged_into\x18\x05 \x01(\tB\x04\xa8\xbb\x18\x02\x12\x12\n\x04tier\x18\x06 \x01(\tB\x04\xa8\xbb\x18\x01\x12 \n\x12\x65rasure_request_id\x18\x07 \x01(\tB\x04\xa8\xbb\x18\x01\x32\xc3\x06\n\x0f\x43ustomerService\x12{\n\x10ResolveReference\x12\x32.contactcenter.customer.v1.ResolveReferenceRequest\x1a\x33.contactcenter.customer.v1.ResolveReferenceResponse\x12r\n\rGetSubjectKey\x12/.contactcenter.customer.v1.GetSubjectKeyRequest\x1a\x30.contactcenter.customer.v1.GetSubjectKeyResponse\x12o\n\x0cLinkIdentity\x12..contactcenter.customer.v1.LinkIdentityRequest\x1a/.contactcenter.customer.v1.LinkIdentityResponse\x12u\n\x0eMergeCustomers\x12\x30.contactcenter.customer.v1.MergeCustomersRequest\x1a\x31.contactcenter.customer.v1.MergeCustomersResponse\x12u\n\x0eRequestErasure\x12\x30.contactcenter.customer.v1.RequestErasureRequest\x1a\x31.contactcenter.customer.v1.RequestErasureResponse\x12r\n\rEraseCustomer\x12/.contactcenter.customer.v1.EraseCustomerRequest\x1a\x30.contactcenter.customer.v1.EraseCustomerResponse\x12l\n\x0bGetCustomer\x12-.contactcenter.customer.v1.GetCustomerRequest\x1a..contactcenter.customer.v1.GetCustomerResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'contactcenter/customer/v1/service.proto\x12\x19\x63ontactcenter.customer.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\"contactcenter/bus/v1/command.proto\x1a\"contactcenter/bus/v1/options.proto\x1a&contactcenter/customer/v1/events.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa7\x01\n\x17ResolveReferenceRequest\x12\x35\n\x07\x63ontext\x18\x01 \x01(\x0b\x32$.contactcenter.bus.v1.CommandContext\x12\x35\n\x04kind\x18\x02 \x01(\x0e\x32\'.contactcenter.customer.v1.IdentityKind\x12\x1e\n\x08identity\x18\x03 \x01(\tB\x0c\xbaH\x05r\x03\x18\xc0\x02\xa8\xbb\x18\x02\"\xb6\x01\n\x18ResolveReferenceResponse\x12\x33\n\x06\x61nswer\x18\x01 \x01(\x0b\x32#.contactcenter.bus.v1.CommandAnswer\x12\x1a\n\x0c\x63ustomer_ref\x18\x02 \x01(\tB\x04\xa8\xbb\x18\x02\x12\x0f\n\x07\x63reated\x18\x03 \x01(\x08\x12\x38\n\nlast_agent\x18\x04 \x01(\x0b\x32$.contactcenter.customer.v1.LastAgent\"d\n\tLastAgent\x12\x13\n\x05\x61gent\x18\x01 \x01(\tB\x04\xa8\xbb\x18\x03\x12\x13\n\x05queue\x18\x02 \x01(\tB\x04\xa8\xbb\x18\x01\x12-\n\tserved_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbd\x01\n\x14GetSubjectKeyRequest\x12\x43\n\ttenant_id\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xd8\x01\x01\xa8\xbb\x18\x01\x12\x43\n\x0c\x63ustomer_ref\x18\x02 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x02\x12\x1b\n\x06key_id\x18\x03 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xa8\xbb\x18\x01\"l\n\x15GetSubjectKeyResponse\x12\x14\n\x06key_id\x18\x01 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x11\n\x03key\x18\x02 \x01(\x0c\x42\x04\xa8\xbb\x18\x04\x12\x0e\n\x06\x65rased\x18\x03 \x01(\x08\x12\x1a\n\x0c\x63ustomer_ref\x18\x04 \x01(\tB\x04\xa8\xbb\x18\x02\"\xe8\x01\n\x13LinkIdentityRequest\x12\x35\n\x07\x63ontext\x18\x01 \x01(\x0b\x32$.contactcenter.bus.v1.CommandContext\x12\x43\n\x0c\x63ustomer_ref\x18\x02 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x02\x12\x35\n\x04kind\x18\x03 \x01(\x0e\x32\'.contactcenter.customer.v1.IdentityKind\x12\x1e\n\x08identity\x18\x04 \x01(\tB\x0c\xbaH\x05r\x03\x18\xc0\x02\xa8\xbb\x18\x02\"K\n\x14LinkIdentityResponse\x12\x33\n\x06\x61nswer\x18\x01 \x01(\x0b\x32#.contactcenter.bus.v1.CommandAnswer\"\xd6\x01\n\x15MergeCustomersRequest\x12\x35\n\x07\x63ontext\x18\x01 \x01(\x0b\x32$.contactcenter.bus.v1.CommandContext\x12\x43\n\x0c\x63ustomer_ref\x18\x02 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x02\x12\x41\n\nmerged_ref\x18\x03 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x02\"M\n\x16MergeCustomersResponse\x12\x33\n\x06\x61nswer\x18\x01 \x01(\x0b\x32#.contactcenter.bus.v1.CommandAnswer\"\xb0\x01\n\x15RequestErasureRequest\x12\x35\n\x07\x63ontext\x18\x01 \x01(\x0b\x32$.contactcenter.bus.v1.CommandContext\x12\x43\n\x0c\x63ustomer_ref\x18\x02 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x02\x12\x1b\n\x06reason\x18\x03 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xa8\xbb\x18\x01\"g\n\x16RequestErasureResponse\x12\x33\n\x06\x61nswer\x18\x01 \x01(\x0b\x32#.contactcenter.bus.v1.CommandAnswer\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xa8\xbb\x18\x01\"\xd5\x01\n\x14\x45raseCustomerRequest\x12\x35\n\x07\x63ontext\x18\x01 \x01(\x0b\x32$.contactcenter.bus.v1.CommandContext\x12\x43\n\x0c\x63ustomer_ref\x18\x02 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x02\x12\x41\n\nrequest_id\x18\x03 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x01\"L\n\x15\x45raseCustomerResponse\x12\x33\n\x06\x61nswer\x18\x01 \x01(\x0b\x32#.contactcenter.bus.v1.CommandAnswer\"\x9e\x01\n\x12GetCustomerRequest\x12\x43\n\ttenant_id\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xd8\x01\x01\xa8\xbb\x18\x01\x12\x43\n\x0c\x63ustomer_ref\x18\x02 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\xa8\xbb\x18\x02\"P\n\x13GetCustomerResponse\x12\x39\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\'.contactcenter.customer.v1.CustomerView\"\x93\x02\n\x0c\x43ustomerView\x12\x1a\n\x0c\x63ustomer_ref\x18\x01 \x01(\tB\x04\xa8\xbb\x18\x02\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12;\n\nidentities\x18\x03 \x03(\x0e\x32\'.contactcenter.customer.v1.IdentityKind\x12\x0e\n\x06\x65rased\x18\x04 \x01(\x08\x12\x19\n\x0bmerged_into\x18\x05 \x01(\tB\x04\xa8\xbb\x18\x02\x12\x12\n\x04tier\x18\x06 \x01(\tB\x04\xa8\xbb\x18\x01\x12 \n\x12\x65rasure_request_id\x18\x07 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x38\n\nlast_agent\x18\x08 \x01(\x0b\x32$.contactcenter.customer.v1.LastAgent2\xc3\x06\n\x0f\x43ustomerService\x12{\n\x10ResolveReference\x12\x32.contactcenter.customer.v1.ResolveReferenceRequest\x1a\x33.contactcenter.customer.v1.ResolveReferenceResponse\x12r\n\rGetSubjectKey\x12/.contactcenter.customer.v1.GetSubjectKeyRequest\x1a\x30.contactcenter.customer.v1.GetSubjectKeyResponse\x12o\n\x0cLinkIdentity\x12..contactcenter.customer.v1.LinkIdentityRequest\x1a/.contactcenter.customer.v1.LinkIdentityResponse\x12u\n\x0eMergeCustomers\x12\x30.contactcenter.customer.v1.MergeCustomersRequest\x1a\x31.contactcenter.customer.v1.MergeCustomersResponse\x12u\n\x0eRequestErasure\x12\x30.contactcenter.customer.v1.RequestErasureRequest\x1a\x31.contactcenter.customer.v1.RequestErasureResponse\x12r\n\rEraseCustomer\x12/.contactcenter.customer.v1.EraseCustomerRequest\x1a\x30.contactcenter.customer.v1.EraseCustomerResponse\x12l\n\x0bGetCustomer\x12-.contactcenter.customer.v1.GetCustomerRequest\x1a..contactcenter.customer.v1.GetCustomerResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,6 +40,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESOLVEREFERENCEREQUEST'].fields_by_name['identity']._serialized_options = b'\272H\005r\003\030\300\002\250\273\030\002'
   _globals['_RESOLVEREFERENCERESPONSE'].fields_by_name['customer_ref']._loaded_options = None
   _globals['_RESOLVEREFERENCERESPONSE'].fields_by_name['customer_ref']._serialized_options = b'\250\273\030\002'
+  _globals['_LASTAGENT'].fields_by_name['agent']._loaded_options = None
+  _globals['_LASTAGENT'].fields_by_name['agent']._serialized_options = b'\250\273\030\003'
+  _globals['_LASTAGENT'].fields_by_name['queue']._loaded_options = None
+  _globals['_LASTAGENT'].fields_by_name['queue']._serialized_options = b'\250\273\030\001'
   _globals['_GETSUBJECTKEYREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_GETSUBJECTKEYREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H)r$2\"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$\330\001\001\250\273\030\001'
   _globals['_GETSUBJECTKEYREQUEST'].fields_by_name['customer_ref']._loaded_options = None
@@ -81,36 +86,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CUSTOMERVIEW'].fields_by_name['tier']._serialized_options = b'\250\273\030\001'
   _globals['_CUSTOMERVIEW'].fields_by_name['erasure_request_id']._loaded_options = None
   _globals['_CUSTOMERVIEW'].fields_by_name['erasure_request_id']._serialized_options = b'\250\273\030\001'
-  _globals['_RESOLVEREFERENCEREQUEST']._serialized_start=212
-  _globals['_RESOLVEREFERENCEREQUEST']._serialized_end=379
-  _globals['_RESOLVEREFERENCERESPONSE']._serialized_start=381
-  _globals['_RESOLVEREFERENCERESPONSE']._serialized_end=505
-  _globals['_GETSUBJECTKEYREQUEST']._serialized_start=508
-  _globals['_GETSUBJECTKEYREQUEST']._serialized_end=697
-  _globals['_GETSUBJECTKEYRESPONSE']._serialized_start=699
-  _globals['_GETSUBJECTKEYRESPONSE']._serialized_end=807
-  _globals['_LINKIDENTITYREQUEST']._serialized_start=810
-  _globals['_LINKIDENTITYREQUEST']._serialized_end=1042
-  _globals['_LINKIDENTITYRESPONSE']._serialized_start=1044
-  _globals['_LINKIDENTITYRESPONSE']._serialized_end=1119
-  _globals['_MERGECUSTOMERSREQUEST']._serialized_start=1122
-  _globals['_MERGECUSTOMERSREQUEST']._serialized_end=1336
-  _globals['_MERGECUSTOMERSRESPONSE']._serialized_start=1338
-  _globals['_MERGECUSTOMERSRESPONSE']._serialized_end=1415
-  _globals['_REQUESTERASUREREQUEST']._serialized_start=1418
-  _globals['_REQUESTERASUREREQUEST']._serialized_end=1594
-  _globals['_REQUESTERASURERESPONSE']._serialized_start=1596
-  _globals['_REQUESTERASURERESPONSE']._serialized_end=1699
-  _globals['_ERASECUSTOMERREQUEST']._serialized_start=1702
-  _globals['_ERASECUSTOMERREQUEST']._serialized_end=1915
-  _globals['_ERASECUSTOMERRESPONSE']._serialized_start=1917
-  _globals['_ERASECUSTOMERRESPONSE']._serialized_end=1993
-  _globals['_GETCUSTOMERREQUEST']._serialized_start=1996
-  _globals['_GETCUSTOMERREQUEST']._serialized_end=2154
-  _globals['_GETCUSTOMERRESPONSE']._serialized_start=2156
-  _globals['_GETCUSTOMERRESPONSE']._serialized_end=2236
-  _globals['_CUSTOMERVIEW']._serialized_start=2239
-  _globals['_CUSTOMERVIEW']._serialized_end=2456
-  _globals['_CUSTOMERSERVICE']._serialized_start=2459
-  _globals['_CUSTOMERSERVICE']._serialized_end=3294
+  _globals['_RESOLVEREFERENCEREQUEST']._serialized_start=245
+  _globals['_RESOLVEREFERENCEREQUEST']._serialized_end=412
+  _globals['_RESOLVEREFERENCERESPONSE']._serialized_start=415
+  _globals['_RESOLVEREFERENCERESPONSE']._serialized_end=597
+  _globals['_LASTAGENT']._serialized_start=599
+  _globals['_LASTAGENT']._serialized_end=699
+  _globals['_GETSUBJECTKEYREQUEST']._serialized_start=702
+  _globals['_GETSUBJECTKEYREQUEST']._serialized_end=891
+  _globals['_GETSUBJECTKEYRESPONSE']._serialized_start=893
+  _globals['_GETSUBJECTKEYRESPONSE']._serialized_end=1001
+  _globals['_LINKIDENTITYREQUEST']._serialized_start=1004
+  _globals['_LINKIDENTITYREQUEST']._serialized_end=1236
+  _globals['_LINKIDENTITYRESPONSE']._serialized_start=1238
+  _globals['_LINKIDENTITYRESPONSE']._serialized_end=1313
+  _globals['_MERGECUSTOMERSREQUEST']._serialized_start=1316
+  _globals['_MERGECUSTOMERSREQUEST']._serialized_end=1530
+  _globals['_MERGECUSTOMERSRESPONSE']._serialized_start=1532
+  _globals['_MERGECUSTOMERSRESPONSE']._serialized_end=1609
+  _globals['_REQUESTERASUREREQUEST']._serialized_start=1612
+  _globals['_REQUESTERASUREREQUEST']._serialized_end=1788
+  _globals['_REQUESTERASURERESPONSE']._serialized_start=1790
+  _globals['_REQUESTERASURERESPONSE']._serialized_end=1893
+  _globals['_ERASECUSTOMERREQUEST']._serialized_start=1896
+  _globals['_ERASECUSTOMERREQUEST']._serialized_end=2109
+  _globals['_ERASECUSTOMERRESPONSE']._serialized_start=2111
+  _globals['_ERASECUSTOMERRESPONSE']._serialized_end=2187
+  _globals['_GETCUSTOMERREQUEST']._serialized_start=2190
+  _globals['_GETCUSTOMERREQUEST']._serialized_end=2348
+  _globals['_GETCUSTOMERRESPONSE']._serialized_start=2350
+  _globals['_GETCUSTOMERRESPONSE']._serialized_end=2430
+  _globals['_CUSTOMERVIEW']._serialized_start=2433
+  _globals['_CUSTOMERVIEW']._serialized_end=2708
+  _globals['_CUSTOMERSERVICE']._serialized_start=2711
+  _globals['_CUSTOMERSERVICE']._serialized_end=3546
 # @@protoc_insertion_point(module_scope)

@@ -8,6 +8,7 @@ from contactcenter.bus.v1 import command_pb2 as _command_pb2
 from contactcenter.customer.v1 import events_pb2 as _events_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
@@ -61,6 +62,7 @@ class ResolveReferenceResponse(_message.Message):
     ANSWER_FIELD_NUMBER: _builtins.int
     CUSTOMER_REF_FIELD_NUMBER: _builtins.int
     CREATED_FIELD_NUMBER: _builtins.int
+    LAST_AGENT_FIELD_NUMBER: _builtins.int
     customer_ref: _builtins.str
     """The reference."""
     created: _builtins.bool
@@ -69,20 +71,57 @@ class ResolveReferenceResponse(_message.Message):
     def answer(self) -> _command_pb2.CommandAnswer:
         """Where the effect is."""
 
+    @_builtins.property
+    def last_agent(self) -> Global___LastAgent:
+        """Who served this person last; absent: nobody yet."""
+
     def __init__(
         self,
         *,
         answer: _command_pb2.CommandAnswer | None = ...,
         customer_ref: _builtins.str = ...,
         created: _builtins.bool = ...,
+        last_agent: Global___LastAgent | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "last_agent", b"last_agent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "created", b"created", "customer_ref", b"customer_ref"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "created", b"created", "customer_ref", b"customer_ref", "last_agent", b"last_agent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ResolveReferenceResponse: _TypeAlias = ResolveReferenceResponse  # noqa: Y015
+
+@_typing.final
+class LastAgent(_message.Message):
+    """The agent who spoke with a person last, over any channel."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
+    SERVED_AT_FIELD_NUMBER: _builtins.int
+    agent: _builtins.str
+    """The agent."""
+    queue: _builtins.str
+    """The queue in which the contact was."""
+    @_builtins.property
+    def served_at(self) -> _timestamp_pb2.Timestamp:
+        """When the two were connected."""
+
+    def __init__(
+        self,
+        *,
+        agent: _builtins.str = ...,
+        queue: _builtins.str = ...,
+        served_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["served_at", b"served_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "queue", b"queue", "served_at", b"served_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LastAgent: _TypeAlias = LastAgent  # noqa: Y015
 
 @_typing.final
 class GetSubjectKeyRequest(_message.Message):
@@ -443,6 +482,7 @@ class CustomerView(_message.Message):
     MERGED_INTO_FIELD_NUMBER: _builtins.int
     TIER_FIELD_NUMBER: _builtins.int
     ERASURE_REQUEST_ID_FIELD_NUMBER: _builtins.int
+    LAST_AGENT_FIELD_NUMBER: _builtins.int
     customer_ref: _builtins.str
     """The reference."""
     version: _builtins.int
@@ -459,6 +499,10 @@ class CustomerView(_message.Message):
     def identities(self) -> _containers.RepeatedScalarFieldContainer[_events_pb2.IdentityKind.ValueType]:
         """What kinds of address are linked."""
 
+    @_builtins.property
+    def last_agent(self) -> Global___LastAgent:
+        """Who served this person last; absent: nobody yet."""
+
     def __init__(
         self,
         *,
@@ -469,10 +513,11 @@ class CustomerView(_message.Message):
         merged_into: _builtins.str = ...,
         tier: _builtins.str = ...,
         erasure_request_id: _builtins.str = ...,
+        last_agent: Global___LastAgent | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_agent", b"last_agent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_ref", b"customer_ref", "erased", b"erased", "erasure_request_id", b"erasure_request_id", "identities", b"identities", "merged_into", b"merged_into", "tier", b"tier", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_ref", b"customer_ref", "erased", b"erased", "erasure_request_id", b"erasure_request_id", "identities", b"identities", "last_agent", b"last_agent", "merged_into", b"merged_into", "tier", b"tier", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

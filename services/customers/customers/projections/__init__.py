@@ -1,0 +1,1 @@
+"""Read models, each rebuildable from the topics."""
