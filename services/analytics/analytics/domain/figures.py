@@ -113,6 +113,13 @@ class Sum:
     waited: list[int] = field(default_factory=list)
     arrived: list[int] = field(default_factory=list)
 
+    @property
+    def counts_anything(self) -> bool:
+        """Counts that were taken back leave zeros."""
+        kept = self.tally
+        counted = (kept.offers, kept.counts, *kept.waits.values(), *kept.buckets.values())
+        return bool(kept.offered or self.waited or any(any(counts.values()) for counts in counted))
+
 
 @dataclass
 class Sheet:
@@ -177,8 +184,10 @@ class Sheet:
         self._add_counts(quarter(ticket.resolved_at), at, found)
 
     def rows(self) -> list[Row]:
-        """By start, then by group."""
-        return [self.row(span, key) for span, key in sorted(self.sums)]
+        """By start, then by group: where anything counts. What no agent did is no agent's and no team's row."""
+        own = [place for place, column in enumerate(self.asked.group_by) if column in ("agent", "team")]
+        found = sorted(at for at, known in self.sums.items() if known.counts_anything)
+        return [self.row(span, key) for span, key in found if all(key[place] for place in own)]
 
     def row(self, span: Span, key: Key) -> Row:
         """As known so far; also where nothing is."""
