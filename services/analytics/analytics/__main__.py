@@ -9,7 +9,7 @@ from pathlib import Path
 from switchlog.cli import command_line
 
 from . import wiring
-from .adapters import feeding_files, printing
+from .adapters import exporting, feeding_files, printing
 from .config import settings
 
 app = command_line(
@@ -30,6 +30,8 @@ def figures(
     *,
     queue: str = "",
     channel: str = "",
+    agent: str = "",
+    team: str = "",
     from_: str = "",
     to: str = "",
     step: str = "30m",
@@ -38,34 +40,55 @@ def figures(
     threshold: int = 20,
     formulas: str = "",
     group_by: str = "queue",
+    compare: str = "",
+    lang: str = "",
     json: bool = False,
     csv: bool = False,
+    parquet: Path | None = None,
     url: str = "",
     token: str = "",
 ) -> int:
-    """Figures by interval, as GET /v1/figures answers them, with the same names: a table, --json or --csv.
+    """Figures by interval, as GET /v1/figures answers them: a table, --json, --csv or --parquet OUT, same names.
+
+    With --csv and --parquet answers may be of any length; the days done of all are shown on stderr.
 
     Parameters
     ----------
     queue
-        One or more queues, with commas between; all when not given.
+        One or more queues, with commas between; all when not given. So --channel, --agent, --team.
     from_
-        RFC 3339 with offset; the start of the local day when not given.
+        RFC 3339 with offset; the start of the local day when not given. Whole intervals are answered.
+    step
+        15m, 30m, 1h, 1d, 1w or 1mo, by local time.
+    attribution
+        cohort (by when contacts were queued) or event (by when it happened).
     threshold
         Seconds, one of the queue's thresholds.
     formulas
         Ids of formulas, with commas between; all when not given.
+    group_by
+        Any of queue,channel,agent,team; tenant: all in one row.
+    compare
+        previous: the period before, too.
+    lang
+        zh or en: head formulas by their labels in this language.
+    parquet
+        A file to be written, with typed columns.
     url
         Where the service answers; on this machine when not given.
     token
         A bearer token; SWITCHLOG_TOKEN when not given.
     """
-    asked = {"queue": queue, "channel": channel, "from": from_, "to": to, "step": step, "tz": tz}
-    asked |= {"attribution": attribution, "threshold": str(threshold), "formulas": formulas, "group_by": group_by}
+    asked = {"queue": queue, "channel": channel, "agent": agent, "team": team, "from": from_, "to": to, "step": step}
+    asked |= {"tz": tz, "attribution": attribution, "threshold": str(threshold), "formulas": formulas}
+    asked |= {"compare": compare, "group_by": group_by or "tenant"}
+    given = {name: value for name, value in asked.items() if value}
     told = settings(os.environ).kernel
     where = url or f"http://{told.http_host}:{told.http_port}"
     known = token or os.environ.get("SWITCHLOG_TOKEN", "")
-    return printing.figures(where, known, asked, "json" if json else "csv" if csv else "table")
+    if csv or parquet:
+        return exporting.command(where, known, given, parquet)
+    return printing.printed(where, known, given, "json" if json else "table", lang)
 
 
 @app.command

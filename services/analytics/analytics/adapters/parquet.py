@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from ..app.flat import Kind, columns_of, flat_rows
 from ..app.questions import Answer
-from ..app.shown import shown_head
+from ..app.shown import head_words
 
 TYPES = {
     "time": pa.timestamp("ms", tz="UTC"),
@@ -27,9 +27,8 @@ GROUP_ROWS = 20_000
 
 async def as_parquet(answer: Answer) -> AsyncIterator[bytes]:
     """The file in pieces; its metadata says what was asked, under the names of the JSON answer."""
-    head = {name: str(value) for name, value in shown_head(answer).items()}
     sink = Sink()
-    file = File(schema(columns_of(answer), head), sink)
+    file = File(schema(columns_of(answer), head_words(answer)), sink)
     async for rows in flat_rows(answer):
         await asyncio.to_thread(file.add, rows)
         if found := sink.taken():

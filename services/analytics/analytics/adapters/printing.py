@@ -3,48 +3,72 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import httpx2
+import orjson
 from rich.console import Console
 from rich.table import Table
 
+from ..app.flat import PERIOD, PREVIOUS
 from ..app.shown import flattened
+from ..domain.labels import LABELS
 
-Form = Literal["table", "json", "csv"]
-COLUMNS = ("start", "queue", "offered", "answered", "answered_in_threshold", "abandoned", "flowed_out", "waiting")
+Query = Mapping[str, str]
+COLUMNS = ("offered", "answered", "answered_in_threshold", "abandoned", "flowed_out", "waiting")
+LANGUAGES = ("zh", "en")
 
 
-def figures(url: str, token: str, asked: Mapping[str, str], form: str) -> int:
-    """Print the answer; 0 done, 1 the service is away, 2 it refused the question."""
-    headers = {"authorization": f"Bearer {token}", "accept": "text/csv" if form == "csv" else "application/json"}
-    given = {name: value for name, value in asked.items() if value}
+def printed(url: str, token: str, asked: Query, form: str, lang: str) -> int:
+    """Print the answer as a table or as JSON; 0 done, 1 the service is away, 2 it refused the question."""
+    if lang and lang not in LANGUAGES:
+        return wrong(f"--lang is one of {', '.join(LANGUAGES)}", 2)
+    headers = {"authorization": f"Bearer {token}"}
     try:
-        answer = httpx2.get(f"{url}/v1/figures", params=given, headers=headers, trust_env=False, timeout=30)
+        answer = httpx2.get(f"{url}/v1/figures", params=asked, headers=headers, trust_env=False, timeout=60)
     except httpx2.TransportError as error:
-        return _wrong(f"{url} does not answer ({type(error).__name__})", 1)
+        return away(url, error)
     if answer.status_code != 200:
-        problem = answer.json()
-        return _wrong(f"{problem.get('reason', answer.status_code)}: {problem.get('detail', '')}", 2)
-    if form == "table":
-        made = table(answer.json())
-        Console(width=max(Console().width, 14 * len(made.columns) + 16)).print(made)
-    else:
-        sys.stdout.write(answer.text if form == "csv" else answer.text + "\n")
+        return refused(answer.status_code, answer.content)
+    if form == "json":
+        sys.stdout.write(answer.text + "\n")
+        return 0
+    made = table(answer.json(), lang)
+    Console(width=max(Console().width, 14 * len(made.columns) + 16)).print(made)
     return 0
 
 
-def table(shown: Mapping[str, Any]) -> Table:
-    """Counts as they are, ratios and durations with three decimals, a dash for what is undefined."""
-    rows = [flattened(row) for row in shown["rows"]]
-    wanted = [*COLUMNS, *(shown["rows"][0]["figures"] if rows else ()), "final"]
-    made = Table(title=f"{shown['step']} {shown['tz']} T={shown['threshold_s']} s as of {shown['as_of']}")
+def table(shown: Mapping[str, Any], lang: str = "") -> Table:
+    """Counts as they are, ratios and durations with three decimals, a dash for what is undefined.
+
+    Formulas are headed by their ids, and by their labels in ``lang`` where given.
+    """
+    rows = [*_flat(shown["rows"], ""), *_flat(shown.get("previous", ()), PREVIOUS)]
+    figures = [*shown["rows"], *shown.get("previous", ())]
+    left = [PERIOD] * ("previous" in shown) + ["start", *shown["group_by"]]
+    wanted = [*left, *COLUMNS, *(figures[0]["figures"] if figures else ()), "final"]
+    made = Table(title=f"{shown['step']} {shown['tz']} {shown['attribution']} {_threshold(shown)}")
     for name in wanted:
-        made.add_column(name, justify="left" if name in ("start", "queue") else "right")
+        made.add_column(heading(name, lang), justify="left" if name in left else "right")
     for row in rows:
         made.add_row(*(_text(row[name]) for name in wanted))
     return made
+
+
+def heading(name: str, lang: str) -> str:
+    """A formula's id alone, or under its label."""
+    if lang and name in LABELS:
+        return f"{getattr(LABELS[name], lang)}\n{name}"
+    return name
+
+
+def _flat(rows: Iterable[Mapping[str, Any]], period: str) -> list[dict[str, Any]]:
+    return [{PERIOD: period, **flattened(row)} for row in rows]
+
+
+def _threshold(shown: Mapping[str, Any]) -> str:
+    return f"T={shown['threshold_s']} s as of {shown['as_of']}"
 
 
 def _text(value: object) -> str:
@@ -53,6 +77,19 @@ def _text(value: object) -> str:
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
-def _wrong(text: str, code: int) -> int:
+def away(url: str, error: Exception) -> int:
+    return wrong(f"{url} does not answer ({type(error).__name__})", 1)
+
+
+def refused(status: int, body: bytes) -> int:
+    """A question is wrong (2), or it cannot be answered now (1)."""
+    try:
+        problem = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        problem = {}
+    return wrong(f"{problem.get('reason', status)}: {problem.get('detail', '')}", 1 if status >= 500 else 2)
+
+
+def wrong(text: str, code: int) -> int:
     sys.stderr.write(f"analytics figures: {text}\n")
     return code

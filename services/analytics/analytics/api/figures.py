@@ -16,7 +16,7 @@ from switchlog.web import require
 from .. import wire
 from ..app.flat import as_csv
 from ..app.questions import Answer, FiguresAsked, Questions
-from ..app.shown import Json, as_json, shown_now
+from ..app.shown import Json, as_json, head_words, shown_now
 from ..domain.labels import LABELS
 
 ID = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$"
@@ -81,12 +81,14 @@ def routes(questions: Questions, as_parquet: Form) -> APIRouter:
     async def figures(caller: Reader, given: Asked, accept: Annotated[str, Header()] = "") -> StreamingResponse:
         """Figures of every interval that the period touches; ``Accept: text/csv`` gives the same flat."""
         answer = await questions.ask(caller.tenant, given)
-        return await (_sent(as_csv(answer), CSV) if "text/csv" in accept else _sent(as_json(answer), JSON))
+        flat = "text/csv" in accept
+        return await _sent(answer, as_csv(answer) if flat else as_json(answer), CSV if flat else JSON)
 
     @router.get("/figures.parquet")
     async def parquet(caller: Reader, given: Asked) -> StreamingResponse:
         """The same flat as a Parquet file."""
-        return await _sent(as_parquet(await questions.ask(caller.tenant, given)), PARQUET)
+        answer = await questions.ask(caller.tenant, given)
+        return await _sent(answer, as_parquet(answer), PARQUET)
 
     @router.get("/formulas")
     async def formulas(caller: Reader) -> list[Json]:
@@ -96,7 +98,7 @@ def routes(questions: Questions, as_parquet: Form) -> APIRouter:
     return router
 
 
-async def _sent(found: AsyncIterator[bytes], media_type: str) -> StreamingResponse:
+async def _sent(answer: Answer, found: AsyncIterator[bytes], media_type: str) -> StreamingResponse:
     """A body of any length, made while it is sent; what fails before its second piece fails as an answer should."""
     first = [await anext(found), await anext(found, b"")]
 
@@ -106,7 +108,8 @@ async def _sent(found: AsyncIterator[bytes], media_type: str) -> StreamingRespon
         async for chunk in found:
             yield chunk
 
-    return StreamingResponse(body(), media_type=media_type)
+    head = {f"x-figures-{name.replace('_', '-')}": value for name, value in head_words(answer).items()}
+    return StreamingResponse(body(), media_type=media_type, headers=head | {"vary": "accept"})
 
 
 def words(given: Iterable[str]) -> tuple[str, ...]:

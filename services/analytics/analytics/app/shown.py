@@ -79,6 +79,12 @@ def shown_head(answer: Answer) -> Json:
     return found | ({"previous_from": timestamp(answer.earlier[0])} if answer.earlier else {})
 
 
+def head_words(answer: Answer) -> dict[str, str]:
+    """The same as text, beside rows that are flat."""
+    found = shown_head(answer) | {"group_by": ",".join(answer.asked.group_by)}
+    return {name: str(value) for name, value in found.items()}
+
+
 async def as_json(answer: Answer) -> AsyncIterator[bytes]:
     """``{..., rows: [...]}``, with ``previous: [...]`` where compared; a chunk for some intervals."""
     yield orjson.dumps(shown_head(answer))[:-1] + b',"rows":['

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from analytics.domain.counters import Day
@@ -117,7 +118,12 @@ class Sum:
     def counts_anything(self) -> bool:
         """Counts that were taken back leave zeros."""
         kept = self.tally
-        counted = (kept.offers, kept.counts, *kept.waits.values(), *kept.buckets.values())
+        counted: tuple[Mapping[Any, int], ...] = (
+            kept.offers,
+            kept.counts,
+            *kept.waits.values(),
+            *kept.buckets.values(),
+        )
         return bool(kept.offered or self.waited or any(any(counts.values()) for counts in counted))
 
 
