@@ -1,16 +1,25 @@
-"""Whether a moment lies in opening hours: spans of local time by week day, and dates that have spans of their own."""
+"""Opening hours: spans of local time by week day, and dates that have spans of their own.
+
+Instants are epoch milliseconds. A span opens once and closes once, whatever is done to the clocks: it begins when the
+clock on the wall first shows its begin or later, and ends when the clock has shown less than its end for the last time.
+So a time that the clock skips is the moment at which it is skipped.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DAY, MINUTE_MS = timedelta(days=1), 60_000
 
 Span = tuple[int, int]
 """Minutes of a local day, from and until; an end that is not later than the beginning is on the next day."""
+
+Interval = tuple[int, int]
+"""From an instant on, until another."""
 
 
 @dataclass(frozen=True)
@@ -22,16 +31,37 @@ class Calendar:
     dates: Mapping[date, Sequence[Span]]
 
     def is_open(self, at: int) -> bool:
-        """At ``at``, epoch milliseconds; by the clock on the wall, so a span may be an hour longer or shorter on the
-        day that the clocks are set."""
-        here = datetime.fromtimestamp(at / 1000, self.zone)
-        minute, today = here.hour * 60 + here.minute, here.date()
-        return any(_holds(span, minute) for span in self._spans(today)) or any(
-            end <= begin and minute < end for begin, end in self._spans(today - timedelta(days=1))
-        )
+        """At ``at``, epoch milliseconds."""
+        today = local_date(at, self.zone)
+        return covered(intervals(self._spans, (today - DAY, today), self.zone), at)
 
     def _spans(self, day: date) -> Sequence[Span]:
         return self.dates[day] if day in self.dates else self.weekly.get(day.weekday(), ())
+
+
+def intervals(spans: Callable[[date], Iterable[Span]], dates: Iterable[date], zone: tzinfo) -> list[Interval]:
+    """What the ``spans`` of ``dates`` are as instants, in order, those that touch made one. What is open on a date may
+    have begun the day before."""
+    merged: list[Interval] = []
+    for begin, end in sorted(_interval(day, span, zone) for day in dates for span in spans(day)):
+        if merged and begin <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(end, merged[-1][1])
+        else:
+            merged.append((begin, end))
+    return merged
+
+
+def covered(spans: Iterable[Interval], instant: int) -> bool:
+    return any(begin <= instant < end for begin, end in spans)
+
+
+def local_date(instant: int, zone: tzinfo) -> date:
+    return datetime.fromtimestamp(instant / 1000, zone).date()
+
+
+def begin_of(day: date, zone: tzinfo) -> int:
+    """When the clock of ``zone`` first shows ``day``."""
+    return _instant(day, 0, zone)
 
 
 def calendar(zone: str, weekly: Mapping[str, Sequence[str]], dates: Mapping[str, Sequence[str]]) -> Calendar:
@@ -45,9 +75,40 @@ def calendar(zone: str, weekly: Mapping[str, Sequence[str]], dates: Mapping[str,
     return Calendar(known, by_day, {date.fromisoformat(day): [_span(text) for text in s] for day, s in dates.items()})
 
 
-def _holds(span: Span, minute: int) -> bool:
+def _interval(day: date, span: Span, zone: tzinfo) -> Interval:
     begin, end = span
-    return begin <= minute < end if begin < end else begin <= minute
+    return _instant(day, begin, zone), _instant(day if end > begin else day + DAY, end, zone, last=True)
+
+
+def _instant(day: date, minute: int, zone: tzinfo, *, last: bool = False) -> int:
+    """When the clock of ``zone`` comes to ``minute`` of ``day``: for the first or the last time."""
+    local = datetime.combine(day, time()) + timedelta(minutes=minute)
+    early, late = (_epoch(local.replace(tzinfo=zone, fold=fold)) for fold in (0, 1))
+    if early > late:
+        return _skipped(late, early, zone)
+    # put back to this very minute, the clock has not come to it once more
+    return late if last and _shown(late - MINUTE_MS, zone) < local else early
+
+
+def _skipped(before: int, after: int, zone: tzinfo) -> int:
+    """The moment between ``before`` and ``after`` at which the clock is put forward."""
+    old = _offset(before, zone)
+    while after - before > MINUTE_MS:
+        middle = (before + after) // 2 // MINUTE_MS * MINUTE_MS
+        before, after = (middle, after) if _offset(middle, zone) == old else (before, middle)
+    return after
+
+
+def _shown(instant: int, zone: tzinfo) -> datetime:
+    return datetime.fromtimestamp(instant / 1000, zone).replace(tzinfo=None)
+
+
+def _offset(instant: int, zone: tzinfo) -> timedelta | None:
+    return datetime.fromtimestamp(instant / 1000, zone).utcoffset()
+
+
+def _epoch(moment: datetime) -> int:
+    return int(moment.astimezone(UTC).timestamp()) * 1000
 
 
 def _span(text: str) -> Span:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from routing.domain.calendars import calendar_at, next_change
+from routing.app.calendars import calendar_at, next_change
 from routing.domain.definitions import Hours, IntervalTarget, Queue, Span
 
 NEW_YORK, SHANGHAI, BERLIN = ZoneInfo("America/New_York"), ZoneInfo("Asia/Shanghai"), ZoneInfo("Europe/Berlin")
@@ -118,6 +118,13 @@ def test_a_span_of_the_hour_that_comes_twice_ends_when_it_is_over_for_good() -> 
     hours = Hours("h", "", ((7, Span(60, 90)),))
     opens, closes = at("2026-11-01T01:00", NEW_YORK), at("2026-11-01T01:30", NEW_YORK, fold=1)
     assert next_change(QUEUE, hours, NEW_YORK, opens - 1) == (opens, True, 0)
+    assert next_change(QUEUE, hours, NEW_YORK, opens) == (closes, False, 0)
+
+
+def test_a_span_that_ends_as_the_clock_is_put_back_to_its_end_ends_the_first_time() -> None:
+    """02:00 becomes 01:00 on 2026-11-01 in New York: the clock has come to 01:00 once before."""
+    hours = Hours("h", "", ((7, Span(0, 60)),))
+    opens, closes = at("2026-11-01T00:00", NEW_YORK), at("2026-11-01T01:00", NEW_YORK)
     assert next_change(QUEUE, hours, NEW_YORK, opens) == (closes, False, 0)
 
 

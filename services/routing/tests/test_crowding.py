@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from routing.app.calendars import same_quarters
 from routing.app.deadlines import Deadlines
 from routing.domain import carry
-from routing.domain.calendars import same_quarters
 from routing.domain.commands import Input, StartDay
 from routing.domain.decide import decide_one
 from routing.domain.definitions import Action, SurgeAction, SurgeRule, SurgeStep

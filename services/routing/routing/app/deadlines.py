@@ -7,7 +7,6 @@ from datetime import tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ..domain import surge
-from ..domain.calendars import calendar_at, next_change, same_quarters
 from ..domain.events import (
     Calendar,
     ContactOffered,
@@ -27,6 +26,7 @@ from ..domain.ranked import Ranked
 from ..domain.state import Board, Finality, quarter_end
 from ..domain.surge import MINUTE_MS
 from ..domain.waiting import timer_of
+from .calendars import calendar_at, next_change, same_quarters
 
 
 def in_time(timer: TimerElapsed) -> int:
