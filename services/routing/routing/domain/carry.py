@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from copy import copy, deepcopy
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from functools import lru_cache
 from itertools import chain
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, TypeVar
 
 from routing.domain.definitions import Hours, Queue, Target, Workflow
 from routing.domain.events import Event, PoolCarried, PoolDayStarted, PoolOpened
 from routing.domain.members import Agent, Contact, Demand, Phase
-from routing.domain.plans import NO_PLAN, Plan
+from routing.domain.observed import Capacity
+from routing.domain.plans import Plan
 from routing.domain.state import Board
 from routing.domain.surge import Crowd
 
@@ -36,8 +36,7 @@ LATER_OF_CONTACT = (
 
 def chapter(board: Board, date: str, carry_id: str, time_zone: str) -> list[Event]:
     """The facts that open a local day: its start, the board in pieces, and the digest they must add up to."""
-    index = {id(shared): shared for shared in (board.lines, board.expressions)}  # is not carried, and may be large
-    pieces = list(_pieces(deepcopy(board, index), carry_id))
+    pieces = list(_pieces(board, carry_id))
     return [
         PoolDayStarted(date, carry_id, time_zone),
         *pieces,
@@ -51,8 +50,8 @@ def joined(tenant: str, pool: str, pieces: Sequence[PoolCarried], opened: PoolOp
         return None
     board = Board(tenant, pool, generation=pieces[0].generation, policy_name=pieces[0].policy)
     board.queues = {queue.id: queue for piece in pieces for queue in piece.queues}
-    board.agents = {agent.id: agent for piece in pieces for agent in deepcopy(piece.agents)}
-    board.contacts = {contact.id: contact for piece in pieces for contact in deepcopy(piece.contacts)}
+    board.agents = {agent.id: agent for piece in pieces for agent in map(_apart, piece.agents)}
+    board.contacts = {contact.id: contact for piece in pieces for contact in map(_contact_apart, piece.contacts)}
     board.finalities = {(queue, end): (queue, end, t) for piece in pieces for queue, end, t in piece.finalities}
     board.commands = dict.fromkeys(chain.from_iterable(piece.commands for piece in pieces))
     board.parameters = pieces[0].parameters
@@ -63,8 +62,8 @@ def joined(tenant: str, pool: str, pieces: Sequence[PoolCarried], opened: PoolOp
     board.origins = dict(chain.from_iterable(piece.origins for piece in pieces))
     board.turns, board.share_clock = pieces[0].turns, pieces[0].share_clock
     board.shares = dict(pieces[0].shares)
-    board.learned = {(queue, priority): copy(one) for piece in pieces for queue, priority, one in piece.learned}
-    board.crowds = {queue: deepcopy(one) for piece in pieces for queue, one in piece.crowds}
+    board.learned = {(queue, priority): replace(one) for piece in pieces for queue, priority, one in piece.learned}
+    board.crowds = {queue: _crowd_apart(one) for piece in pieces for queue, one in piece.crowds}
     _connect(board)
     if digest(board) != opened.state_digest:
         return None
@@ -118,22 +117,29 @@ def _crowd(crowd: Crowd) -> dict[str, Any]:
 
 
 def _agent(agent: Agent) -> dict[str, Any]:
-    shown = asdict(agent)
+    work = {key: _shallow(one) for key, one in agent.work.items()}
+    shown = _shallow(agent) | {"capacity": _capacity(agent.capacity), "work": work}
     for key in ("rank", "ranks", "attributes", "turn"):
         shown |= _said(key, shown.pop(key))
-    shown["capacity"] |= _said("interruptible", shown["capacity"].pop("interruptible"))
     return shown
+
+
+@lru_cache(maxsize=1000)
+def _capacity(capacity: Capacity) -> dict[str, Any]:
+    """Most agents have one of a few."""
+    shown = asdict(capacity)
+    return shown | _said("interruptible", shown.pop("interruptible"))
 
 
 def _contact(contact: Contact) -> dict[str, Any]:
     """The first offer stands by itself, as when there could be no other; so does what every demand asks."""
-    shown, plain = asdict(replace(contact, plan=NO_PLAN)), Demand(contact.queue, contact.channel, contact.required)
+    shown, plain = _shallow(contact), Demand(contact.queue, contact.channel, contact.required)
     for key in LATER_OF_CONTACT:
         shown |= _said(key, shown.pop(key))
     del shown["plan"]
     shown |= _said("plan", _plan(contact.plan))
-    rings = list(shown.pop("rings").values())
-    shown |= asdict(contact.ring) | _said("rings", rings[1:])
+    rings = [_shallow(ring) for ring in shown.pop("rings").values()]
+    shown |= _shallow(contact.ring) | _said("rings", rings[1:])
     shown |= {"required": shown.pop("demand")[2]} | ({} if contact.demand == plain else {"demand": contact.demand})
     return shown
 
@@ -142,6 +148,18 @@ def _contact(contact: Contact) -> dict[str, Any]:
 def _plan(plan: Plan) -> dict[str, Any]:
     """Many contacts have one plan."""
     return asdict(plan) if plan else {}
+
+
+def _shallow(one: Any) -> dict[str, Any]:
+    """``asdict`` without copies, which are most of its time: for what holds no dataclasses and is written at once."""
+    names, values = _fields(type(one))
+    return dict(zip(names, values(one), strict=True))
+
+
+@lru_cache(maxsize=100)
+def _fields(shape: Any) -> tuple[tuple[str, ...], attrgetter[tuple[Any, ...]]]:
+    names = tuple(one.name for one in fields(shape))
+    return names, attrgetter(*names)
 
 
 def digest(board: Board) -> bytes:
@@ -160,8 +178,6 @@ def _connect(board: Board) -> None:
 
 def _pieces(board: Board, carry_id: str) -> Iterator[PoolCarried]:
     """At least one piece; each says by which policies and in whose generation."""
-    for agent in board.agents.values():
-        agent.offers, agent.declined = {}, {}
     whole = {
         "generation": board.generation,
         "policy": board.policy_name,
@@ -175,20 +191,37 @@ def _pieces(board: Board, carry_id: str) -> Iterator[PoolCarried]:
         yield PoolCarried(carry_id, n, **whole, **part)  # type: ignore[arg-type]
 
 
+def _apart(agent: Agent) -> Agent:
+    """As it is now, whatever comes: a fact does not change. What it says of contacts is carried with them."""
+    skills, ranks, work = dict(agent.skills), dict(agent.ranks), {key: replace(one) for key, one in agent.work.items()}
+    return replace(agent, skills=skills, ranks=ranks, work=work, offers={}, declined={})
+
+
+def _contact_apart(contact: Contact) -> Contact:
+    return replace(contact, rings=dict(contact.rings), declined_by=dict(contact.declined_by))
+
+
+def _crowd_apart(crowd: Crowd) -> Crowd:
+    return replace(crowd, minutes=dict(crowd.minutes), quarters=dict(crowd.quarters))
+
+
 def _parts_of(board: Board) -> Iterator[dict[str, Any]]:
     """In the order in which they were carried first; what came later stands at the end."""
     kinds: dict[str, tuple[Sequence[Any], int]] = {
         "queues": (_by_id(board.queues), QUEUES),
-        "agents": (_by_id(board.agents), AGENTS),
-        "contacts": (_by_id(board.contacts), CONTACTS),
+        "agents": ([*map(_apart, _by_id(board.agents))], AGENTS),
+        "contacts": ([*map(_contact_apart, _by_id(board.contacts))], CONTACTS),
         "finalities": (sorted(board.finalities.values()), FINALITIES),
         "commands": (list(board.commands), COMMANDS),
         "hours": (_by_id(board.hours), HOURS),
         "workflows": (_by_id(board.workflows), WORKFLOWS),
         "calendars": (sorted(board.calendars.items(), key=itemgetter(0)), FINALITIES),
         "origins": (list(board.origins.items()), FINALITIES),
-        "learned": ([(*key, one) for key, one in sorted(board.learned.items(), key=itemgetter(0))], FINALITIES),
-        "crowds": (sorted(board.crowds.items(), key=itemgetter(0)), CROWDS),
+        "learned": (
+            [(*key, replace(one)) for key, one in sorted(board.learned.items(), key=itemgetter(0))],
+            FINALITIES,
+        ),
+        "crowds": ([(id, _crowd_apart(one)) for id, one in sorted(board.crowds.items(), key=itemgetter(0))], CROWDS),
     }
     for kind, (items, size) in kinds.items():
         for part in _parts(items, size):
