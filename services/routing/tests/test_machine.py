@@ -361,6 +361,7 @@ def due(board: Board, now: int) -> list[Input]:
 
 def the_index_is_as_if_built_anew(board: Board, anew: Board) -> None:
     """Who is free for each contact, in which order, and how many are not for which reason."""
+    assert set(board.ringing) == set(anew.ringing)
     for contact in board.contacts.values():
         assert matching.passed_over(board, contact) == matching.passed_over(anew, anew.contacts[contact.id])
         assert free(board, contact) == free(anew, anew.contacts[contact.id])
@@ -374,6 +375,7 @@ def nobody_waits_beside_a_free_agent(board: Board) -> None:
     """Work conservation: a waiting contact and a free agent that may have it never stand side by side."""
     for contact in board.contacts.values():
         assert contact.phase is not Standing.WAITING or matching.agent_for(board, contact) is None
+        assert not board.may_ring(contact) or matching.agent_for(board, contact) is None, "an agent more may be rung"
 
 
 def check(log: list[Recorded]) -> None:

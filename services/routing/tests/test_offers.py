@@ -101,6 +101,51 @@ def test_nobody_is_rung_twice_for_one_contact(pool: Scene) -> None:
     assert pairs(pool.queued("c1")) == [("c1", "a1")]
 
 
+def test_an_agent_who_becomes_free_while_fewer_ring_is_rung_too(pool: Scene) -> None:
+    """RT-2: with a deadline of its own, explained like any other offer, and only one of them gets the contact."""
+    pool.queue("q1", ring_agents=2, offer_timeout_ms=10_000)
+    pool.joins("a1", (("chat", 2),))
+    first = only_offer(pool.queued("c1"))
+    later = only_offer(pool.later(4_000).joins("a2"))
+    assert (later.contact, later.agent, later.attempt) == ("c1", "a2", 2)
+    assert later.expires_at - first.expires_at == 4_000
+    assert later.explanation.refused == (("RINGING", 1),)
+    assert pool.joins("a3") == []
+    accepted = pool.accept(later.offer_id, "a2")
+    assert names(accepted)[:3] == ["OfferAccepted", "OfferWithdrawn", "ContactAssigned"]
+    assert pool.accept(first.offer_id, "a1")[0].reason == "OFFER_NOT_OPEN"  # type: ignore[union-attr]
+    assert replay(pool.log, Board("t1", "p1")) is None
+
+
+def test_who_waits_for_an_agent_comes_before_who_rings_one_already(pool: Scene) -> None:
+    """RT-2: a second ring never keeps an agent from somebody whom nobody is rung for."""
+    pool.queue("q1", ring_agents=2)
+    pool.joins("a1")
+    assert pairs(pool.queued("c1") + pool.later(1).queued("c2")) == [("c1", "a1")]
+    assert pairs(pool.joins("a2")) == [("c2", "a2")]
+    assert pairs(pool.joins("a3", (("chat", 2),))) == [("c1", "a3"), ("c2", "a3")]
+
+
+def test_who_let_it_go_is_not_rung_again_when_free(pool: Scene) -> None:
+    """RT-2: not before the agent becomes ready again."""
+    pool.queue("q1", ring_agents=2)
+    for agent in ("a1", "a2"):
+        pool.joins(agent)
+    _, second = offers(pool.queued("c1"))
+    assert pairs(pool.decline(second.offer_id, second.agent)) == []
+    assert pairs(pool.agent(seen.CapacitySet(second.agent, seen.Capacity((("chat", 2),))))) == []
+    assert pairs(pool.agent(seen.AgentReady(second.agent))) == [("c1", second.agent)]
+
+
+def test_a_queue_that_is_to_ring_more_does_so_at_once(pool: Scene) -> None:
+    """RT-2"""
+    pool.queue("q1")
+    for agent in ("a1", "a2", "a3"):
+        pool.joins(agent)
+    assert pairs(pool.queued("c1")) == [("c1", "a1")]
+    assert pairs(pool.queue("q1", ring_agents=3)) == [("c1", "a2"), ("c1", "a3")]
+
+
 def test_those_already_rung_are_said_to_be(pool: Scene) -> None:
     """RT-10: the second offer was made when the first agent was already ringing."""
     pool.queue("q1", ring_agents=2)

@@ -110,6 +110,7 @@ def test_moving_a_ringing_contact_takes_the_offer_back_and_frees_the_agent(pool:
         (MoveContact("c9", "q2", "p1", "k"), "CONTACT_NOT_WAITING"),
         (MoveContact("c1", "q1", "p1", "k"), "SAME_QUEUE"),
         (MoveContact("c1", "q8", "p1", "k"), "UNKNOWN_QUEUE"),
+        (MoveContact("c1", "calls", "p1", "k"), "CHANNEL_NOT_TAKEN"),
         (MoveContact("c1", "q2", "p1", "k", teams=("others",)), "NOT_YOUR_QUEUE"),
         (PullContact("c1", "a9", "k"), "UNKNOWN_AGENT"),
         (PullContact("c1", "a1", "k"), "ALREADY_OFFERED"),
@@ -125,6 +126,7 @@ def test_moving_a_ringing_contact_takes_the_offer_back_and_frees_the_agent(pool:
 def test_what_may_not_be_done_to_a_contact_is_refused_with_the_reason(pool: Scene, order: Input, reason: str) -> None:
     """RT-8, trust: own teams only; the agent's capacity is never exceeded."""
     offered(pool)
+    pool.queue("calls", channels=("voice",))
     for agent in ("a3", "a4"):
         pool.ready(agent)
     pool.agent(seen.AgentNotReady("a3"))

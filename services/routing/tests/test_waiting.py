@@ -344,6 +344,27 @@ def test_a_closed_queue_passes_contacts_on_by_its_rule_or_refuses_them(pool: Sce
     assert (went.action, went.rule, left.outcome) == (Action.END, "closed", Outcome.BLOCKED)
 
 
+@pytest.mark.parametrize(("channels", "blocked"), [((), False), (("chat", "voice"), False), (("voice",), True)])
+def test_a_queue_refuses_channels_that_it_does_not_take(pool: Scene, channels: tuple[str, ...], blocked: bool) -> None:
+    """RT-5 blocked: whatever its overflow rules say; the ingress hears END, ``why`` the rule and the channel."""
+    pool.queue("q1", channels=channels, overflows=(rule(Trigger.NOBODY_SIGNED_IN, 0, Action.GROUP, to_team="t"),))
+    events = pool.queued("c1", channel="chat")
+    assert ("c1" in pool.board.contacts) is not blocked
+    if blocked:
+        went, left = one(events, ContactOverflowed), one(events, ContactDequeued)
+        assert (went.action, went.rule, went.explanation.score) == (Action.END, "channel", "channel=chat")
+        assert (left.outcome, left.rule) == (Outcome.BLOCKED, "channel")
+        assert names(events) == ["ContactWaiting", "ContactOverflowed", "ContactDequeued"]
+
+
+def test_who_waits_when_a_queue_stops_taking_the_channel_is_served(pool: Scene) -> None:
+    """RT-5: as one who waits when it closes."""
+    pool.queue("q1")
+    pool.queued("c1")
+    pool.queue("q1", channels=("voice",))
+    assert pairs(pool.joins("a1")) == [("c1", "a1")]
+
+
 def test_a_queue_closes_and_opens_by_its_hours(pool: Scene) -> None:
     """RT-6: told as a timer, so that no decision depends on a time zone database; news only."""
     pool.queue("q1", overflows=(rule(Trigger.CLOSED, 0, Action.VOICEMAIL),))

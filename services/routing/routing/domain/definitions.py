@@ -145,6 +145,10 @@ class Queue:
         """Whether anything is to happen to a contact that waits in it."""
         return bool(self.relaxations or self.overflows or self.max_wait_ms)
 
+    def takes(self, channel: str) -> bool:
+        """Whether contacts of ``channel`` may wait in it: with no ``channels`` of its own, all may."""
+        return not self.channels or channel in self.channels
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:

@@ -100,6 +100,7 @@ def _offered(board: Board, event: ContactOffered, at: int) -> None:
     contact.phase, contact.attempts = Phase.OFFERED, event.attempt
     contact.rings[event.offer_id] = Ring(event.offer_id, event.agent, event.team, at, event.expires_at)
     board.offers[event.offer_id] = event.contact
+    board.rings(contact)
     agent.offers[event.offer_id] = event.channel
     _count_turns(board, event, agent)
     board.lines.update(agent)
@@ -131,6 +132,7 @@ def _wait_again(board: Board, offer_id: str) -> None:
     board.lines.update(agent)
     if not contact.rings:
         contact.phase = Phase.WAITING
+        board.rings(contact)
         board.waiting[contact.queue] += 1
         board.wait(contact)
 
@@ -143,6 +145,7 @@ def _assigned(board: Board, event: ContactAssigned, at: int) -> None:
     agent.idle_since = at
     contact.phase, contact.assigned_at = Phase.ASSIGNED, event.accepted_at
     contact.rings = {event.offer_id: replace(contact.rings[event.offer_id], expires_at=0)}
+    board.rings(contact)
     board.lines.update(agent)
 
 
@@ -150,6 +153,7 @@ def _gone(board: Board, contact: Contact) -> None:
     board.lines.stop_waiting(contact)
     board.waiting[contact.queue] -= contact.phase is Phase.WAITING
     board.conditional.pop(contact.id, None)
+    board.ringing.pop(contact.id, None)
     for agent in contact.declined_by:
         del board.agents[agent].declined[contact.id]
 

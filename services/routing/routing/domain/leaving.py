@@ -16,7 +16,7 @@ from routing.domain.members import Contact, Phase
 
 # Two queues that overflow into each other must not pass a contact on for ever.
 MOST_LEGS = 50
-MAX_LENGTH, MAX_WAIT, CLOSED = "max_length", "max_wait", "closed"
+MAX_LENGTH, MAX_WAIT, CLOSED, CHANNEL = "max_length", "max_wait", "closed", "channel"
 SUPERVISOR, CALLBACK = "supervisor", "callback"
 
 
@@ -74,7 +74,7 @@ def overflow(turn: Turn, contact: Contact, rule: OverflowRule, score: str) -> No
 
 
 def end(turn: Turn, contact: Contact, rule: str, trigger: Trigger, score: str) -> None:
-    """The queue itself does not keep it: it is full or closed, or the contact has waited as long as it may."""
+    """The queue itself does not keep it: full, closed, not for this channel, or waited for as long as one may."""
     overflow(turn, contact, OverflowRule(rule, trigger, 0, Action.END), score)
 
 

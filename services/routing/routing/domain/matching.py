@@ -52,12 +52,13 @@ def bring_together(turn: Turn, contacts: Sequence[str] = (), agents: Sequence[st
         while (agent := board.agents.get(id)) and (next_contact := contact_for(board, agent)):
             offer(turn, next_contact, agent)
             ring(turn, next_contact)
+        while (agent := board.agents.get(id)) and (ringing := ringing_for(board, agent)):
+            offer(turn, ringing, agent)
 
 
 def ring(turn: Turn, contact: Contact) -> None:
     """Offer ``contact`` until as many agents are rung at once as its queue wants, or nobody else is free."""
-    wanted = max(turn.board.queue(contact.queue).ring_agents, 1)
-    while contact.phase is not Phase.ASSIGNED and len(contact.rings) < wanted:
+    while turn.board.may_ring(contact):
         agent = agent_for(turn.board, contact)
         if agent is None:
             return
@@ -77,6 +78,17 @@ def contact_for(board: Board, agent: Agent) -> Contact | None:
         return None
     first = min(heads, key=lambda head: _by_share(board, head)) if board.weighted else min(heads)
     return board.contacts[first[1]]
+
+
+def ringing_for(board: Board, agent: Agent) -> Contact | None:
+    """The contact that rings others already, and fewer than its queue wants, and comes first for ``agent`` (RT-2)."""
+    fit = [one for id in board.ringing if board.may_ring(one := board.contacts[id]) and _may_have(board, one, agent)]
+    return min(fit, key=lambda one: _place(board, one), default=None)
+
+
+def _may_have(board: Board, contact: Contact, agent: Agent) -> bool:
+    lines = board.lines.of(contact, board.setting(contact))
+    return agent.id not in _passed(contact) and any(agent.id in line.free for line in lines)
 
 
 def _by_share(board: Board, head: Head) -> tuple[int, int, Head]:

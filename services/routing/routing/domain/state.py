@@ -38,7 +38,8 @@ class Board:
     and ``share_clock`` how far the one served last. ``calendars`` are what was last heard of the queues' calendars,
     ``origins`` the first queues of contacts that overflowed and are not queued anew yet, oldest first. ``learned`` is
     what waits taught, by queue and priority, ``crowds`` the arrivals of queues that watch for surges. ``waiting``
-    counts by queue who waits without an offer, ``conditional`` are those whose plan has conditions.
+    counts by queue who waits without an offer, ``conditional`` are those whose plan has conditions, ``ringing`` those
+    who ring agents of queues that ring several at once.
     """
 
     tenant: str
@@ -67,6 +68,7 @@ class Board:
     expressions: Expressions = NO_EXPRESSIONS
     waiting: Counter[str] = field(default_factory=Counter, init=False)
     conditional: dict[str, None] = field(default_factory=dict, init=False)
+    ringing: dict[str, None] = field(default_factory=dict, init=False)
     lines: Lines = field(init=False)
     weighted: bool = field(default=False, init=False)
     _settings: dict[tuple[str, str], Setting] = field(default_factory=dict, init=False)
@@ -154,6 +156,7 @@ class Board:
         self.lines = Lines(self.agents, self.expressions)
         self.waiting = Counter(one.queue for one in self.contacts.values() if one.phase is Phase.WAITING)
         self.conditional = {one.id: None for one in self.contacts.values() if one.plan.conditions}
+        self.ringing = {one.id: None for one in self.contacts.values() if self._rings_more(one)}
         for contact in self.contacts.values():
             if contact.phase is Phase.WAITING:
                 self.wait(contact)
@@ -177,8 +180,24 @@ class Board:
         """Put in line anew who waits in ``queue`` or looks for its agents there."""
         self._settings = {known: setting for known, setting in self._settings.items() if known[0] != queue}
         for contact in self.contacts.values():
+            self.rings(contact)
             if contact.phase is Phase.WAITING and queue in (contact.queue, contact.demand.queue):
                 self.wait_elsewhere(contact, contact.demand)
+
+    def may_ring(self, contact: Contact) -> bool:
+        """Whether one more agent may be rung for it: as many at once as its queue wants, none once it is assigned."""
+        wanted = max(self.queue(contact.queue).ring_agents, 1)
+        return contact.phase is not Phase.ASSIGNED and len(contact.rings) < wanted
+
+    def rings(self, contact: Contact) -> None:
+        """After a change of its offers, or of its queue."""
+        if self._rings_more(contact):
+            self.ringing[contact.id] = None
+        else:
+            self.ringing.pop(contact.id, None)
+
+    def _rings_more(self, contact: Contact) -> bool:
+        return contact.phase is Phase.OFFERED and self.queue(contact.queue).ring_agents > 1
 
     def wait_elsewhere(self, contact: Contact, demand: Demand) -> None:
         """``contact`` asks for ``demand`` from now on, or is ordered by something else than before."""

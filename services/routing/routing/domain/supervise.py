@@ -79,6 +79,8 @@ def redefine(turn: Turn, event: QueueDefined) -> None:
     turn.happen(event)
     if was_open and not turn.board.is_open(event.queue.id):
         condition_met(turn, Trigger.CLOSED, event.queue.id)
+    # more agents may be rung at once than before
+    bring_together(turn, contacts=[id for id in turn.board.ringing if turn.board.contacts[id].queue == event.queue.id])
 
 
 def _remove(turn: Turn, queue: Queue, order: RemoveQueue) -> str:
@@ -116,6 +118,8 @@ def _move(turn: Turn, contact: Contact, order: MoveContact) -> str:
         return "UNKNOWN_QUEUE"
     if (to_pool, order.to_queue) == (board.pool, contact.queue):
         return "SAME_QUEUE"
+    if to_pool == board.pool and not board.queue(order.to_queue).takes(contact.channel):
+        return "CHANNEL_NOT_TAKEN"
     rule = OverflowRule(SUPERVISOR, Trigger.WAIT, 0, Action.QUEUE, order.to_queue, to_pool)
     return _leave(turn, contact, rule, order)
 

@@ -9,7 +9,7 @@ from routing.domain.crowding import diversion
 from routing.domain.definitions import OverflowRule, Queue, Relaxation, Trigger
 from routing.domain.events import SkillsRelaxed, TargetReached, TimerElapsed, TimerKind
 from routing.domain.expressions import Value, about_contact
-from routing.domain.leaving import CLOSED, MAX_LENGTH, MAX_WAIT, end, may_go, overflow, why
+from routing.domain.leaving import CHANNEL, CLOSED, MAX_LENGTH, MAX_WAIT, end, may_go, overflow, why
 from routing.domain.matching import Turn, bring_together, policy_name
 from routing.domain.members import Contact, Phase, merged
 from routing.domain.observed import Skills
@@ -20,6 +20,8 @@ from routing.domain.state import Board
 def enter(turn: Turn, contact: Contact) -> None:
     """``contact`` has just been queued: it is passed on, refused, or looked after."""
     queue = turn.board.queue(contact.queue)
+    if not queue.takes(contact.channel):
+        return end(turn, contact, CHANNEL, Trigger.CLOSED, f"channel={contact.channel}")
     for rule in queue.overflows:
         score = _applies(turn.board, contact, rule)
         if score and may_go(contact, rule):
