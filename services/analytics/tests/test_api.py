@@ -19,6 +19,7 @@ from analytics.rpc import figures as figures_rpc
 from contactcenter.agent.v1 import events_pb2 as agent_pb
 from contactcenter.analytics.v1 import rows_pb2, service_pb2
 from contactcenter.analytics.v1.service_pb2_grpc import AnalyticsServiceStub
+from contactcenter.contact.v1.types_pb2 import CHANNEL_CHAT
 from switchlog import rpc
 from switchlog.clock import ManualClock
 from switchlog.errors import Forbidden, NotFound, Rejected
@@ -247,6 +248,18 @@ async def test_the_same_by_grpc(room: Room) -> None:
         assert {one.name: one.value for one in row.counts}["offered"] == 4
         assert row.figures[0].value == pytest.approx(1 / 3)
         assert wire.milliseconds(row.start) == NOON
+        asked = service_pb2.GetFiguresRequest(
+            step=rows_pb2.STEP_1MO, group_by=["channel"], attribution=rows_pb2.ATTRIBUTION_EVENT, compare_previous=True
+        )
+        found = await stub.GetFigures(asked)
+        (row,) = found.rows
+        assert (row.queue, row.channel, len(found.previous)) == ("", CHANNEL_CHAT, 0)
+        assert {one.name: one.value for one in row.counts}["abandoned"] == 1
+        assert (found.step, found.attribution) == (rows_pb2.STEP_1MO, rows_pb2.ATTRIBUTION_EVENT)
+        (whole,) = (
+            await stub.GetFigures(service_pb2.GetFiguresRequest(step=rows_pb2.STEP_1D, group_by=["tenant"]))
+        ).rows
+        assert (whole.queue, {one.name for one in whole.durations} >= {"ready", "signed_in"}) == ("", True)
         with pytest.raises(NotFound):
             await stub.GetQueueNow(service_pb2.GetQueueNowRequest(queue="nothing"))
         with pytest.raises(Rejected, match="UNKNOWN_FORMULA"):
