@@ -288,3 +288,20 @@ async def test_who_begins_in_the_middle_of_a_pools_life_learns_queues_and_agents
     assert (found["checked_in"], found["not_ready"], found["busy"]) == (2, 1, 1)
     queue = await rows.queue(TENANT, "sales")
     assert queue is not None and queue.threshold_s == 30
+
+
+async def test_a_change_is_not_to_be_told_before_it_is_stored() -> None:
+    """Who publishes in the middle of a batch reads the old rows: taken for told then, the change would never be."""
+    log, store, noted = a_day(), MemoryStore(), []
+
+    class Watched(TearingViews):
+        async def put(self, view: str, *row) -> None:
+            noted.append(set(folding.changed))
+            await super().put(view, *row)
+
+    folding, _ = await opened(Watched(store.views), log)
+    await deliver(folding, log.records)
+    assert noted and not any(noted)
+    assert folding.changed == {
+        cell.key for of in ATTRIBUTIONS for cell in await stored_cells(store.views, TENANT, QUEUES, of)
+    }

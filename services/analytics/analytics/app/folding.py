@@ -56,9 +56,10 @@ class Folding:
         board.seen.update(seen)
         board.next = max(board.next, records[-1].offset + 1)
         board.settle()
+        await patient(lambda: self.rows.save(self.where, board))
+        # only now: who publishes reads what is stored, and would take a change as told that it has not seen
         self.changed.update(board.counters.changed_cells)
         self.changed_days.update(board.counters.changed_days)
-        await patient(lambda: self.rows.save(self.where, board))
         board.stored()
         self.counted += len(found)
         return board.next
