@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import faust
@@ -44,12 +46,14 @@ def hosted(name: str, reading: Reading, timers: Mapping[str, tuple[float, Tick]]
 
 async def run(app: faust.App) -> None:
     """Until cancelled; raises what crashed the app."""
-    await app.start()
-    try:
-        app.flow_control.resume()  # in-memory channels wait for an assignment that Faust's own consumer would get
-        await app.wait_until_stopped()
-        if app.crash_reason is not None:
-            raise app.crash_reason
-    finally:
-        with suppress(Exception):
-            await app.stop()
+    with TemporaryDirectory(prefix="faust-") as empty:
+        app.conf.datadir = Path(empty)  # made even where there is no table, by default in the working directory
+        await app.start()
+        try:
+            app.flow_control.resume()  # in-memory channels wait for an assignment that Faust's own consumer would get
+            await app.wait_until_stopped()
+            if app.crash_reason is not None:
+                raise app.crash_reason
+        finally:
+            with suppress(Exception):
+                await app.stop()
