@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -76,10 +77,17 @@ def reading_of(broker: Broker, views: Any) -> Reading:
     return Reading(broker.connect, open_, lambda folding: None)
 
 
-async def test_what_is_read_is_folded_by_the_agent_then_committed_and_a_stop_is_orderly(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def left_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The working directory, into which Faust would put directories of its own."""
     monkeypatch.chdir(tmp_path)
+    yield
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_what_is_read_is_folded_by_the_agent_then_committed_and_a_stop_is_orderly(
+    left_as_it_was: None,
+) -> None:
     broker, views, ticks = Broker(a_day()), MemoryStore().views, []
 
     async def tick() -> None:
@@ -97,7 +105,7 @@ async def test_what_is_read_is_folded_by_the_agent_then_committed_and_a_stop_is_
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running
-    assert broker.stopped and list(tmp_path.iterdir()) == []
+    assert broker.stopped
     assert broker.committed == sorted(broker.committed)
     offered = sum(t.offered for cell in await stored_cells(views, TENANT, QUEUES) for t in cell.groups.values())
     assert offered == sum(counts["offered"] for counts in recompute(broker.log.records).values())
