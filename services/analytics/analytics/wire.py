@@ -24,6 +24,7 @@ from .domain import levels
 from .domain.counters import Span
 from .domain.formulas import OF_ROWS, level, thresholds_of
 from .domain.formulas import OUTCOMES as OUTCOME_WORDS
+from .domain.level import within
 
 ROUTING = "routing.events.v1"
 LEVELS = "analytics.service-levels.v1"
@@ -104,7 +105,7 @@ def _level_row(standing: Standing) -> rows.ServiceLevelRow:
         durations_final=standing.durations_final,
         target_threshold_s=standing.queue.threshold_s,
         short_abandon_s=standing.queue.short_abandon_ms // 1000,
-        thresholds=[_threshold(standing, seconds) for seconds in thresholds_of(standing.queue)],
+        thresholds=_thresholds(standing),
         longest_wait_ms=tally.longest_ms,
         formulas=sorted(OF_ROWS),
         freshness_ms=standing.freshness_ms,
@@ -117,14 +118,13 @@ def _level_row(standing: Standing) -> rows.ServiceLevelRow:
         costs=_costs(tally.counts),
         wait_histogram=encoded([tally.buckets.get(word, {}) for word in OUTCOME_WORDS]),
     )
-    for name in _SUMS:
-        setattr(row, name, getattr(found, name))
-    for name, what in _OFFERS.items():
-        setattr(row, name, tally.offers.get(what, 0))
-    for name in _COUNTS:
-        setattr(row, name, tally.counts.get(name, 0))
-    for name, kept in _ESTIMATES.items():
-        setattr(row, name, tally.counts.get(kept, 0))
+    counts = {name: getattr(found, name) for name in _SUMS}
+    counts |= {name: tally.offers.get(what, 0) for name, what in _OFFERS.items()}
+    counts |= {name: tally.counts.get(name, 0) for name in _COUNTS}
+    counts |= {name: tally.counts.get(kept, 0) for name, kept in _ESTIMATES.items()}
+    for name, count in counts.items():
+        if count:
+            setattr(row, name, count)
     return row
 
 
@@ -168,18 +168,20 @@ _OFFERS = {
 }
 
 
-def _threshold(standing: Standing, seconds: int) -> rows.ThresholdCount:
-    found = level(standing.tally, standing.waited_ms, seconds)
-    return rows.ThresholdCount(
-        threshold_s=seconds,
-        answered_in=found.answered_in,
-        abandoned_in=found.abandoned_in,
-        callback_in=found.callback_in,
-        removed_in=found.removed_in,
-        waiting_over=found.waiting_over,
-        verdicts_final=standing.final or seconds * 1000 <= standing.final_ms,
-        answered_accept_in=found.accepted_in,
-    )
+def _thresholds(standing: Standing) -> list[rows.ThresholdCount]:
+    return [
+        rows.ThresholdCount(
+            threshold_s=found.threshold_s,
+            answered_in=found.answered,
+            abandoned_in=found.abandoned,
+            callback_in=found.callback,
+            removed_in=found.removed,
+            waiting_over=found.waiting_over,
+            verdicts_final=standing.final or found.threshold_s * 1000 <= standing.final_ms,
+            answered_accept_in=found.accepted,
+        )
+        for found in within(standing.tally, standing.waited_ms, thresholds_of(standing.queue))
+    ]
 
 
 # --- agents' time: ledger -> published row ---------------------------------------------------------------------------

@@ -24,7 +24,10 @@ def histogram(buckets: Iterable[Counts]) -> HdrHistogram:
 
 def encoded(buckets: Iterable[Counts]) -> bytes:
     """V2, compressed, without the base64 that the library wraps around it; empty when nothing was counted."""
-    made = histogram(buckets)
+    counted = [counts for counts in buckets if counts]
+    if not counted:
+        return b""
+    made = histogram(counted)
     return base64.b64decode(made.encode()) if made.total_count else b""
 
 

@@ -67,6 +67,7 @@ class Publisher:
     later: dict[CellKey, float] = field(default_factory=dict)
     closed: dict[CellKey, int] = field(default_factory=dict)
     queues: dict[tuple[str, str], tuple[float, Queue]] = field(default_factory=dict)
+    freshness: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def assigned(self, keys: Iterable[CellKey]) -> None:
         """Cells taken over: published now, and again when a former owner can't be writing any more."""
@@ -87,6 +88,7 @@ class Publisher:
         due = {key for key, at in self.later.items() if at <= self.clock.monotonic()}
         keys = sorted(self.changed | due | self.waiting.keys())
         self.changed = set()
+        self.freshness = {}
         try:
             records = [record for key in keys for record in await self._records(key, key in due)]
             if records:
@@ -106,13 +108,20 @@ class Publisher:
             return []
         parts = [cell for _, cell in found]
         now, queue = self.clock.now(), await self._queue(key, parts)
-        freshness_ms = await self.rows.freshness_ms(key[0], queue.pool, now)
+        freshness_ms = await self._freshness_ms(key[0], queue.pool, now)
         standings = [_standing(parts, channel, queue, now, freshness_ms) for channel in _channels(parts)]
         revision = sum(standing.revision for standing in standings)
         if self.waiting.get(key) == revision and not due:
             return []
         self._remember(key, parts, revision, all(self.mine(where) for where, _ in found))
         return [self.write(standing) for standing in standings]
+
+    async def _freshness_ms(self, tenant: str, pool: str, now: int) -> int:
+        """Asked for once a tick."""
+        found = self.freshness.get((tenant, pool))
+        if found is None:
+            found = self.freshness[tenant, pool] = await self.rows.freshness_ms(tenant, pool, now)
+        return found
 
     async def _queue(self, key: CellKey, parts: Sequence[Cell]) -> Queue:
         tenant, name, now = key[0], key[1], self.clock.monotonic()

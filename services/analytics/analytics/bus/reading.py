@@ -51,13 +51,17 @@ Hand = Callable[[Batch], Awaitable[Any]]
 
 @dataclass
 class Reading:
-    """``await run(hand)`` reads until cancelled; ``foldings`` are the partitions that are ours now."""
+    """``await run(hand)`` reads until cancelled; ``foldings`` are the partitions that are ours now.
+
+    ``behind``: one of them is more than a batch before its end.
+    """
 
     connect: Connect
     open: Open
     close: Close
     foldings: dict[TopicPartition, Folding] = field(default_factory=dict)
     caught_up: dict[Where, int] = field(default_factory=dict)
+    behind: bool = False
     generation: int = 0
     failure: Exception | None = None
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -105,8 +109,10 @@ class Reading:
 
     def _note_ends(self) -> None:
         """A partition read to its end is as fresh as the broker's last word about that end."""
+        self.behind = False
         for partition, folding in self.foldings.items():
             end, at = self.consumer.highwater(partition), self.consumer.last_poll_timestamp(partition)
+            self.behind |= end is not None and folding.board.next + BATCH < end
             if at and end is not None and folding.board.next >= end:
                 self.caught_up[folding.where] = at
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import NamedTuple
 
 from analytics.domain.board import Queue
 from analytics.domain.levels import ACCEPTED, Counts, Tally
@@ -87,6 +90,48 @@ def level(tally: Tally, waited_ms: Sequence[int], threshold_s: int, arrived_ms: 
         longest_wait_ms=max(waited_ms, default=None),
         longest_wait_arrival_ms=max(arrived_ms or waited_ms, default=None),
     )
+
+
+class Within(NamedTuple):
+    """The counts of a ``Level`` that depend on its threshold."""
+
+    threshold_s: int
+    answered: int
+    accepted: int
+    abandoned: int
+    callback: int
+    removed: int
+    waiting_over: int
+
+
+def within(tally: Tally, waited_ms: Sequence[int], thresholds_s: Sequence[int]) -> list[Within]:
+    """As ``level`` at each of ``thresholds_s``, which rise, in one pass."""
+    sums = {outcome: _rising(tally.waits.get(outcome, {}), thresholds_s) for outcome in (*OUTCOMES, ACCEPTED)}
+    removed = [sum(at) for at in zip(*(sums[outcome] for outcome in OUTCOMES), strict=True)]
+    return [
+        Within(
+            threshold_s,
+            sums["answered"][n],
+            sums[ACCEPTED][n],
+            sums["abandoned"][n] + sums["short_abandoned"][n],
+            sums["callback"][n],
+            removed[n],
+            sum(waited > threshold_s * 1000 for waited in waited_ms),
+        )
+        for n, threshold_s in enumerate(thresholds_s)
+    ]
+
+
+def _rising(waits: Counts, thresholds_s: Sequence[int]) -> Sequence[int]:
+    """How many of ``waits`` are within each threshold."""
+    found = [0] * len(thresholds_s)
+    if not waits:
+        return found
+    for seconds, count in waits.items():
+        least = bisect_left(thresholds_s, seconds)
+        if least < len(found):
+            found[least] += count
+    return list(accumulate(found))
 
 
 def identity_holds(found: Level) -> bool:
