@@ -204,6 +204,7 @@ def _(event: domain.ContactQueued) -> pb.ContactEvent:
         channel=CHANNEL_CHAT,
         attributes=_attributes(event.attributes),
         locale=event.locale,
+        preferred_agent_ms=event.preferred_agent_ms,
     )
     fact.arrived_at.FromMilliseconds(event.arrived_at)
     return pb.ContactEvent(contact_queued=fact)
@@ -315,6 +316,7 @@ def _read_queued(fact: pb.ContactQueued) -> domain.ContactQueued:
 
 def _read_connected(fact: pb.AgentConnected) -> domain.AgentConnected | None:
     if fact.channel == CHANNEL_VOICE:
+        fact.preferred_agent_ms,
         return None
     return domain.AgentConnected(fact.leg, fact.queue, fact.pool, fact.agent, fact.team, fact.offer_id)
 

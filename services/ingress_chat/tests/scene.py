@@ -14,7 +14,7 @@ from contactcenter.routing.v1.config_pb2 import QueueConfigRow
 from contactcenter.routing.v1.events_pb2 import RoutingEvent
 from ingress_chat import wiring
 from ingress_chat.app.handlers import Draft
-from ingress_chat.app.ports import EntryPoint
+from ingress_chat.app.ports import EntryPoint, LastAgent
 from ingress_chat.app.reactions import Assigned, Reactions
 from ingress_chat.config import Settings
 from ingress_chat.domain.events import ContactEvent, MessageKind
@@ -40,9 +40,15 @@ class People:
         self.erased: set[str] = set()
         self.away: Exception | None = None
         self.fetches = 0
+        self.served: dict[str, LastAgent] = {}
 
-    async def anonymous(self, tenant: str, cause: str) -> str:
-        return f"cust-{cause[:12]}"
+    async def by_browser(self, tenant: str, secret: str, cause: str) -> str:
+        return f"cust-{(secret or cause)[:12]}"
+
+    async def last_agent(self, tenant: str, customer_ref: str) -> LastAgent | None:
+        if self.away:
+            raise self.away
+        return self.served.get(customer_ref)
 
     async def key(self, tenant: str, customer_ref: str) -> SubjectKey:
         self.fetches += 1

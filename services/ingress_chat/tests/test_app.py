@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ingress_chat.app.handlers import Draft
 from ingress_chat.app.history import check_reader
-from ingress_chat.app.ports import EntryPoint
+from ingress_chat.app.ports import EntryPoint, LastAgent
 from ingress_chat.app.reactions import Assigned, Overflowed
 from ingress_chat.domain.events import (
     AgentConnected,
@@ -65,6 +66,39 @@ async def test_a_resend_under_another_key_is_harmless_too(scene: Scene) -> None:
 
 async def test_the_same_start_is_the_same_contact(scene: Scene) -> None:
     first = await scene.chats.start(DOOR, "en", [], scene.cause("k"))
+BROWSER = "b" * 22
+DAY_S = 24 * 3600
+
+
+@pytest.mark.parametrize(
+    ("days", "browser", "preferred"),
+    [(7, BROWSER, ("bob", 45_000)), (6, BROWSER, ("", 0)), (0, BROWSER, ("", 0)), (7, "", ("", 0))],
+)
+async def test_a_returning_visitors_agent_is_preferred_within_the_days_of_the_door(
+    scene: Scene, days: int, browser: str, preferred: tuple[str, int]
+) -> None:
+    """RT-1: served exactly seven days ago; who comes without the secret is somebody new."""
+    door = replace(DOOR, last_agent_days=days, last_agent_wait_s=45)
+    await scene.chats.entry_points.put(door, scene.clock.now() + 1)
+    scene.clock.advance(8 * DAY_S)
+    scene.people.served[f"cust-{BROWSER[:12]}"] = LastAgent("bob", scene.clock.now() - 7 * DAY_S * 1000)
+    contact = (await scene.chats.start(door, "en", [], scene.cause(), browser)).stream
+    await scene.say(contact, "m1")
+    queued = (await scene.facts(contact))[-1]
+    assert isinstance(queued, ContactQueued)
+    assert (queued.preferred_agent, queued.preferred_agent_ms) == preferred
+
+
+async def test_nobody_waits_because_the_last_agent_cannot_be_told(scene: Scene) -> None:
+    """RT-1: the key of the customer is at hand, their owner is away."""
+    await scene.chats.entry_points.put(replace(DOOR, last_agent_days=7), scene.clock.now() + 1)
+    contact = await scene.begun()
+    await scene.chats.sealer.seal(TENANT, (await scene.chats.state(contact)).contact.customer_ref, "f", b"")
+    scene.people.away = NotNow("AWAY")
+    await scene.say(contact, "m1")
+    assert isinstance((await scene.chats.state(contact)), Waiting)
+
+
     again = await scene.chats.start(DOOR, "en", [], scene.cause("k"))
     assert first.stream == again.stream
 

@@ -28,7 +28,9 @@ EVENTS: list[ContactEvent] = [
     e.SystemConnected("message", *LEG),
     e.MessageReceived(TEXT, *SIDE),
     *(e.MessageSent(e.Message("m2", kind, None, "ref-1"), *SIDE) for kind in e.MessageKind),
-    e.ContactQueued(*LEG, AT, 3, (e.SkillRequirement("billing", 2),), "bob", (("plan", "gold"),), "en", "old", "back"),
+    e.ContactQueued(
+        *LEG, AT, 3, (e.SkillRequirement("billing", 2),), "bob", (("plan", "gold"),), "en", "old", "back", 45_000
+    ),
     e.AgentConnected(*SIDE, "o1"),
     *(e.AgentDisconnected(*SIDE, why) for why in e.LegEnd),
     e.CustomerDisconnected(*LEG, e.LegEnd.LOST, "ann", "t1"),

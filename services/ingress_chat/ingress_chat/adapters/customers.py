@@ -6,10 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from contactcenter.bus.v1.command_pb2 import CommandContext
-from contactcenter.customer.v1.events_pb2 import IDENTITY_KIND_ANONYMOUS
-from contactcenter.customer.v1.service_pb2 import GetSubjectKeyRequest, ResolveReferenceRequest
+from contactcenter.customer.v1.events_pb2 import IDENTITY_KIND_ANONYMOUS, IDENTITY_KIND_COOKIE
+from contactcenter.customer.v1.service_pb2 import GetCustomerRequest, GetSubjectKeyRequest, ResolveReferenceRequest
 from switchlog.seal import Erased, SubjectKey, SubjectKeys
 
+from ..app.ports import LastAgent
 from ..domain.events import SealedText
 
 if TYPE_CHECKING:  # the asynchronous stub exists for the type checker only
@@ -20,10 +21,16 @@ class CustomersByRpc:
     def __init__(self, stub: CustomerServiceAsyncStub) -> None:
         self._stub = stub
 
-    async def anonymous(self, tenant: str, cause: str) -> str:
+    async def by_browser(self, tenant: str, secret: str, cause: str) -> str:
         context = CommandContext(tenant_id=tenant, idempotency_key=cause)
-        request = ResolveReferenceRequest(context=context, kind=IDENTITY_KIND_ANONYMOUS)
+        kind = IDENTITY_KIND_COOKIE if secret else IDENTITY_KIND_ANONYMOUS
+        request = ResolveReferenceRequest(context=context, kind=kind, identity=secret)
         return (await self._stub.ResolveReference(request)).customer_ref
+
+    async def last_agent(self, tenant: str, customer_ref: str) -> LastAgent | None:
+        request = GetCustomerRequest(tenant_id=tenant, customer_ref=customer_ref)
+        found = (await self._stub.GetCustomer(request)).customer.last_agent
+        return LastAgent(found.agent, found.served_at.ToMilliseconds()) if found.agent else None
 
     async def key(self, tenant: str, customer_ref: str) -> SubjectKey:
         """Raises ``Erased``."""

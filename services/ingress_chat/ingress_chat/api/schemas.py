@@ -24,11 +24,16 @@ Word = Annotated[str, Field(max_length=128)]
 
 
 class VisitorIn(Body):
-    """A visitor at a public door."""
+    """A visitor at a public door.
+
+    ``browser`` is a secret that the page made up (128 bits at least) and keeps: who comes with it again is the same
+    customer. It opens nothing, neither former conversations nor anybody's account.
+    """
 
     site_key: Annotated[str, Field(min_length=1, max_length=128)]
     locale: Annotated[str, Field(max_length=35, pattern=r"^[A-Za-z0-9-]*$")] = ""
     attributes: Annotated[dict[Id, Word], Field(max_length=32)] = {}
+    browser: Annotated[str, Field(pattern=r"^([A-Za-z0-9_-]{22,128})?$")] = ""
 
 
 class VisitorOut(BaseModel):
@@ -81,6 +86,8 @@ class EntryPointIn(Body):
     hours: MaybeId = ""
     when_closed: Literal["end", "message", "queue"] = "end"
     closed_queue: MaybeId = ""
+    last_agent_days: Annotated[int, Field(ge=0, le=366)] = 0
+    last_agent_wait_s: Annotated[int, Field(ge=0, le=3600)] = 0
 
 
 class HolidayIn(Body):
@@ -122,6 +129,8 @@ class EntryPointOut(BaseModel):
     hours: str
     when_closed: str
     closed_queue: str
+    last_agent_days: int
+    last_agent_wait_s: int
 
 
 class AttachmentOut(BaseModel):

@@ -34,7 +34,7 @@ def routes(
             raise Forbidden("ORIGIN_NOT_ALLOWED")
         request.app.state.rate_limits.take(door.tenant)
         cause = cause_of(request, _visitor_at(door, request), body)
-        answer = await chats.start(door, body.locale, tuple(body.attributes.items()), cause)
+        answer = await chats.start(door, body.locale, tuple(body.attributes.items()), cause, body.browser)
         started(answer.stream)
         contact_id = answer.stream.name.removeprefix("contact-")
         return VisitorOut(contact_id=contact_id, token=issue_visitor_token(signer, door.tenant, contact_id))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from switchlog.clock import Clock
 from switchlog.decider import Rejected
 from switchlog.envelope import Cause, StreamId
-from switchlog.errors import NotFound
+from switchlog.errors import NotFound, NotNow
 from switchlog.ids import derived
 from switchlog.writer import Answer, Writer
 
@@ -31,6 +31,7 @@ from .ports import Customers, EntryPoint, EntryPoints, OpeningHours, Queues, Sea
 RECEIVED_BODY = "MessageReceived.body"
 SENT_BODY = "MessageSent.body"
 NOWHERE = Place("", "")
+DAY_MS = 24 * 3600 * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,17 @@ class Chats:
     hours: OpeningHours
     clock: Clock
 
-    async def start(self, door: EntryPoint, locale: str, attributes: Sequence[tuple[str, str]], cause: Cause) -> Answer:
-        """A new contact behind ``door``; its id comes from the command, so a retry finds the same one."""
+    async def start(
+        self, door: EntryPoint, locale: str, attributes: Sequence[tuple[str, str]], cause: Cause, browser: str = ""
+    ) -> Answer:
+        """A new contact behind ``door``; its id comes from the command, so a retry finds the same one.
+
+        ``browser`` is the secret by which a returning visitor is known again; it is told to ``customers`` only.
+        """
         undeclared = [key for key, _ in attributes if key not in door.declared_attributes]
         if undeclared:
             raise Rejected("ATTRIBUTE_NOT_DECLARED", ", ".join(sorted(undeclared)), invalid=True)
-        customer_ref = await self.customers.anonymous(door.tenant, cause.command_id)
+        customer_ref = await self.customers.by_browser(door.tenant, browser, cause.command_id)
         self.sealer.expect(door.tenant, customer_ref)
         stream = StreamId(door.tenant, f"contact-{derived(cause.command_id)}")
         command = StartContact(door.id, customer_ref, locale, tuple(sorted(attributes)))
@@ -133,7 +139,20 @@ class Chats:
             if door.when_closed != "queue":
                 return NOWHERE, Closed(door.when_closed)
             queue = door.closed_queue or door.queue
-        return self.queues.place(contact.tenant, queue, door.priority), None
+        place = self.queues.place(contact.tenant, queue, door.priority)
+        return await self._with_last_agent(door, place, opened.customer_ref), None
+
+    async def _with_last_agent(self, door: EntryPoint, place: Place, customer_ref: str) -> Place:
+        """A returning customer's agent is tried first (RT-1); nobody waits because we cannot find out who that was."""
+        if not door.last_agent_days:
+            return place
+        try:
+            last = await self.customers.last_agent(door.tenant, customer_ref)
+        except NotNow:
+            last = None
+        if last is None or self.clock.now() - last.served_at > door.last_agent_days * DAY_MS:
+            return place
+        return replace(place, preferred_agent=last.agent, preferred_agent_ms=door.last_agent_wait_s * 1000)
 
     async def _is_open(self, door: EntryPoint) -> bool:
         return not door.hours or (await self.hours.get(door.tenant, door.hours)).is_open(self.clock.now())

@@ -26,6 +26,8 @@ class EntryPoint:
     ``declared_attributes`` are the only attribute keys a visitor may set; ``reconnect_grace_s`` is how long a visitor
     whose connection was lost is waited for. Outside ``hours`` (an id; empty: always open) who comes is told so
     (``when_closed`` = end), may leave a message, or waits in ``closed_queue`` (queue; none: in ``queue`` all the same).
+    The agent who served a returning visitor within the last ``last_agent_days`` (0: nobody) is preferred, for
+    ``last_agent_wait_s`` seconds (0: as the queue says).
     """
 
     tenant: str
@@ -41,6 +43,8 @@ class EntryPoint:
     hours: str = ""
     when_closed: str = "end"
     closed_queue: str = ""
+    last_agent_days: int = 0
+    last_agent_wait_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +116,20 @@ class Queues(Protocol):
 class Customers(Protocol):
     """References to people; never who they are."""
 
-    async def anonymous(self, tenant: str, cause: str) -> str:
-        """A new customer reference, the same for the same ``cause``."""
+    async def by_browser(self, tenant: str, secret: str, cause: str) -> str:
+        """The reference of who comes with this ``secret``; without one a new one, the same for the same ``cause``."""
+        ...
+
+    async def last_agent(self, tenant: str, customer_ref: str) -> LastAgent | None:
+        """Who served this person last, over any channel."""
+@dataclass(frozen=True, slots=True)
+class LastAgent:
+    """Who served a person last, and when they were connected (epoch milliseconds)."""
+
+    agent: str
+    served_at: int
+
+
         ...
 
 

@@ -10,13 +10,14 @@ from .events import EndReason, Message, SkillRequirement, TransferKind
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a contact waits: the queue, the pool it is in now, and what the queue asks of an agent."""
+    """Where a contact waits: the queue, its pool now, what it asks of an agent, and who is to be tried first."""
 
     queue: str
     pool: str
     priority: int = 0
     required_skills: tuple[SkillRequirement, ...] = ()
     preferred_agent: str = ""
+    preferred_agent_ms: int = 0
 
 
 class Closed(StrEnum):

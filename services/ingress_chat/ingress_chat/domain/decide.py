@@ -194,6 +194,7 @@ def _queued(place: Place, contact: Open, leg: int, arrived_at: int) -> ContactQu
         place.preferred_agent,
         contact.attributes,
         contact.locale,
+        preferred_agent_ms=place.preferred_agent_ms,
     )
 
 

@@ -128,6 +128,7 @@ class ContactQueued:
     locale: str = ""
     from_queue: str = ""
     from_pool: str = ""
+    preferred_agent_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,8 @@ class ChatDoor(Body):
     hours: MaybeId = ""
     when_closed: Literal["end", "message", "queue"] = "end"
     closed_queue: MaybeId = ""
+    last_agent_days: Annotated[int, Field(ge=0, le=366)] = 0
+    last_agent_wait_s: Annotated[int, Field(ge=0, le=3600)] = 0
 
 
 class VoiceDoor(Body):
