@@ -14,6 +14,7 @@ from contactcenter.contact.v1 import events_pb2 as pb
 from contactcenter.contact.v1.types_pb2 import CHANNEL_CHAT, CHANNEL_VOICE, Attribute
 from contactcenter.contact.v1.types_pb2 import SkillRequirement as SkillRequirementPb
 from contactcenter.routing.v1.config_pb2 import (
+    OVERFLOW_TRIGGER_CLOSED,
     SURGE_ACTION_CALLBACK_OFFER,
     SURGE_ACTION_MESSAGE,
     OverflowAction,
@@ -121,8 +122,12 @@ def read_wait(received: Received) -> News | None:
 def read_queue(value: bytes) -> QueueRow:
     """A row of routing.config.v1."""
     row = cast(QueueConfigRow, parse(QueueConfigRow, value))
-    skills = tuple(SkillRequirement(s.skill, s.min_level) for s in row.definition.required_skills)
-    return QueueRow(row.tenant_id, row.queue, row.pool, row.open, row.revision, skills, row.definition.priority)
+    asked = row.definition
+    skills = tuple(SkillRequirement(s.skill, s.min_level) for s in asked.required_skills)
+    sent_on = any(rule.trigger == OVERFLOW_TRIGGER_CLOSED for rule in asked.overflows)
+    takes = not asked.channels or CHANNEL_CHAT in asked.channels
+    newcomers = row.open or sent_on
+    return QueueRow(row.tenant_id, row.queue, row.pool, newcomers, row.revision, skills, asked.priority, takes)
 
 
 def read_kind(value: int) -> MessageKind | None:
@@ -199,12 +204,12 @@ def _(event: domain.ContactQueued) -> pb.ContactEvent:
         priority=event.priority,
         required_skills=[SkillRequirementPb(skill=s.skill, min_level=s.min_level) for s in event.required_skills],
         preferred_agent=event.preferred_agent,
+        preferred_agent_ms=event.preferred_agent_ms,
         from_queue=event.from_queue,
         from_pool=event.from_pool,
         channel=CHANNEL_CHAT,
         attributes=_attributes(event.attributes),
         locale=event.locale,
-        preferred_agent_ms=event.preferred_agent_ms,
     )
     fact.arrived_at.FromMilliseconds(event.arrived_at)
     return pb.ContactEvent(contact_queued=fact)
@@ -311,12 +316,12 @@ def _read_queued(fact: pb.ContactQueued) -> domain.ContactQueued:
         fact.locale,
         fact.from_queue,
         fact.from_pool,
+        fact.preferred_agent_ms,
     )
 
 
 def _read_connected(fact: pb.AgentConnected) -> domain.AgentConnected | None:
     if fact.channel == CHANNEL_VOICE:
-        fact.preferred_agent_ms,
         return None
     return domain.AgentConnected(fact.leg, fact.queue, fact.pool, fact.agent, fact.team, fact.offer_id)
 

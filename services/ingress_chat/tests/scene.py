@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from contactcenter.bus.v1.envelope_pb2 import EventMeta
-from contactcenter.routing.v1.config_pb2 import QueueConfigRow
+from contactcenter.routing.v1.config_pb2 import QueueConfigRow, QueueDefinition
 from contactcenter.routing.v1.events_pb2 import RoutingEvent
 from ingress_chat import wiring
 from ingress_chat.app.handlers import Draft
@@ -91,8 +91,13 @@ class Scene:
         await self.chats.entry_points.put(door, self.clock.now())
         return self
 
-    def queue(self, queue: str = "sales", pool: str = "front", *, open: bool = True, revision: int = 1) -> None:
-        row = QueueConfigRow(tenant_id=TENANT, queue=queue, pool=pool, open=open, revision=revision)
+    def queue(
+        self, queue: str = "sales", pool: str = "front", *, open: bool = True, revision: int = 1, **defined: Any
+    ) -> None:
+        definition = QueueDefinition(**defined)
+        row = QueueConfigRow(
+            tenant_id=TENANT, queue=queue, pool=pool, open=open, revision=revision, definition=definition
+        )
         self.service.queues.take(row.SerializeToString())
 
     def cause(self, key: str = "", digest: str = "") -> Cause:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from contactcenter.contact.v1.types_pb2 import CHANNEL_CHAT, CHANNEL_VOICE
+from contactcenter.routing.v1.config_pb2 import OVERFLOW_TRIGGER_CLOSED, OverflowRule
 from ingress_chat.app.handlers import Draft
 from ingress_chat.app.history import check_reader
 from ingress_chat.app.ports import EntryPoint, LastAgent
@@ -64,8 +66,6 @@ async def test_a_resend_under_another_key_is_harmless_too(scene: Scene) -> None:
     assert [type(fact) for fact in await scene.facts(contact)].count(MessageReceived) == 1
 
 
-async def test_the_same_start_is_the_same_contact(scene: Scene) -> None:
-    first = await scene.chats.start(DOOR, "en", [], scene.cause("k"))
 BROWSER = "b" * 22
 DAY_S = 24 * 3600
 
@@ -99,6 +99,8 @@ async def test_nobody_waits_because_the_last_agent_cannot_be_told(scene: Scene) 
     assert isinstance((await scene.chats.state(contact)), Waiting)
 
 
+async def test_the_same_start_is_the_same_contact(scene: Scene) -> None:
+    first = await scene.chats.start(DOOR, "en", [], scene.cause("k"))
     again = await scene.chats.start(DOOR, "en", [], scene.cause("k"))
     assert first.stream == again.stream
 
@@ -120,6 +122,27 @@ async def test_unknown_and_closed_queues_take_no_new_contact(scene: Scene) -> No
     await scene.chats.entry_points.put(nowhere, scene.clock.now())
     with pytest.raises(Rejected, match="QUEUE_UNKNOWN"):
         await scene.say(contact, "m1")
+
+
+async def test_a_closed_queue_with_a_rule_for_it_takes_who_comes(scene: Scene) -> None:
+    """RT-5: the pool sends them on by its rule; the door must not refuse what the rule would help."""
+    contact = await scene.begun()
+    scene.queue(open=False, revision=2, overflows=[OverflowRule(trigger=OVERFLOW_TRIGGER_CLOSED)])
+    await scene.say(contact, "m1")
+    assert isinstance((await scene.facts(contact))[-1], ContactQueued)
+
+
+async def test_a_queue_that_takes_no_chats_refuses_them_at_the_door_and_on_transfer(scene: Scene) -> None:
+    """RT-5 blocked, told to whoever asks: 409 CHANNEL_NOT_TAKEN."""
+    talking, contact = await scene.talking(), await scene.begun()
+    scene.queue("calls", channels=[CHANNEL_VOICE])
+    with pytest.raises(Rejected, match="CHANNEL_NOT_TAKEN"):
+        await scene.chats.transfer(talking, "ann", "calls", scene.cause())
+    scene.queue(revision=2, channels=[CHANNEL_VOICE])
+    with pytest.raises(Rejected, match="CHANNEL_NOT_TAKEN"):
+        await scene.say(contact, "m1")
+    scene.queue(revision=3, channels=[CHANNEL_VOICE, CHANNEL_CHAT])
+    await scene.say(contact, "m1")
 
 
 async def test_who_waits_in_a_queue_that_closes_may_go_on_writing(scene: Scene) -> None:

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from contactcenter.contact.v1 import events_pb2 as pb
 from contactcenter.contact.v1.types_pb2 import CHANNEL_VOICE
 from contactcenter.contact.v1.types_pb2 import SkillRequirement as SkillRequirementPb
-from contactcenter.routing.v1.config_pb2 import OverflowAction, QueueConfigRow
+from contactcenter.routing.v1.config_pb2 import OVERFLOW_TRIGGER_CLOSED, OverflowAction, QueueConfigRow
 from contactcenter.routing.v1.events_pb2 import DequeueOutcome, RoutingEvent
 from switchlog.bus.record import Received
 from switchlog.envelope import Codec, parse
@@ -96,8 +96,12 @@ def read_routing(received: Received) -> Assigned | Overflowed | Dequeued | None:
 def read_queue(value: bytes) -> QueueRow:
     """A row of routing.config.v1."""
     row = cast(QueueConfigRow, parse(QueueConfigRow, value))
-    skills = tuple(SkillRequirement(s.skill, s.min_level) for s in row.definition.required_skills)
-    return QueueRow(row.tenant_id, row.queue, row.pool, row.open, row.revision, skills, row.definition.priority)
+    asked = row.definition
+    skills = tuple(SkillRequirement(s.skill, s.min_level) for s in asked.required_skills)
+    sent_on = any(rule.trigger == OVERFLOW_TRIGGER_CLOSED for rule in asked.overflows)
+    takes = not asked.channels or CHANNEL_VOICE in asked.channels
+    newcomers = row.open or sent_on
+    return QueueRow(row.tenant_id, row.queue, row.pool, newcomers, row.revision, skills, asked.priority, takes)
 
 
 @singledispatch

@@ -12,7 +12,8 @@ import httpx2
 import pytest
 
 from contactcenter.bus.v1.envelope_pb2 import EventMeta
-from contactcenter.routing.v1.config_pb2 import QueueConfigRow
+from contactcenter.contact.v1.types_pb2 import CHANNEL_CHAT
+from contactcenter.routing.v1.config_pb2 import OVERFLOW_TRIGGER_CLOSED, OverflowRule, QueueConfigRow, QueueDefinition
 from contactcenter.routing.v1.events_pb2 import RoutingEvent
 from ingress_voice import wire, wiring
 from ingress_voice.adapters.queues import QueueTable
@@ -75,8 +76,11 @@ class Scene:
         await self.calls.entry_points.put(EntryPoint(TENANT, "hotline", "4001", "sales"), self.clock.now())
         return self
 
-    def queue(self, queue: str = "sales", *, open: bool = True, revision: int = 1) -> None:
-        row = QueueConfigRow(tenant_id=TENANT, queue=queue, pool="front", open=open, revision=revision)
+    def queue(self, queue: str = "sales", *, open: bool = True, revision: int = 1, **defined: Any) -> None:
+        definition = QueueDefinition(**defined)
+        row = QueueConfigRow(
+            tenant_id=TENANT, queue=queue, pool="front", open=open, revision=revision, definition=definition
+        )
         self.queues.take(row.SerializeToString())
 
     async def assign(self, leg: int = 1, agent: str = "ann", offer: str = "o1", at: int = 1, **more: Any) -> None:
@@ -162,6 +166,21 @@ async def test_a_call_that_cannot_wait_is_hung_up(scene: Scene, called: str, clo
     assert scene.switch._gone == {"line-1"}
     assert await gateway._handled(scene.calls, CallerHungUp("line-1"))
     assert (await scene.names())[-1:] == (["ContactEnded"] if closed else [])
+
+
+async def test_a_queue_that_takes_no_calls_has_none_waiting(scene: Scene) -> None:
+    """RT-5"""
+    scene.queue(revision=2, channels=[CHANNEL_CHAT])
+    await scene.calls.happened(ARRIVED)
+    assert scene.switch._gone == {"line-1"}
+    assert "ContactQueued" not in await scene.names()
+
+
+async def test_a_closed_queue_with_a_rule_for_it_takes_the_call(scene: Scene) -> None:
+    """RT-5"""
+    scene.queue(open=False, revision=2, overflows=[OverflowRule(trigger=OVERFLOW_TRIGGER_CLOSED)])
+    await scene.calls.happened(ARRIVED)
+    assert (await scene.names())[-1] == "ContactQueued"
 
 
 async def test_what_is_away_is_tried_again(scene: Scene) -> None:

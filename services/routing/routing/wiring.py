@@ -192,7 +192,7 @@ def _tasks(service: Service) -> dict[str, list[Task]]:
     publishing = kernel.consumer(
         consumers.GROUP_CONFIG,
         [wire.TOPIC],
-        consumers.publisher(kernel.send, config_rows.TOPIC, config_rows.config_row),
+        consumers.publisher(kernel.send, config_rows.TOPIC, config_rows.ConfigRows(kernel.store.views).record),
     )
     listening = Tail(service.settings.kernel.kafka_bootstrap, [wire.TOPIC], _listener(service))
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contactcenter.bus.v1.envelope_pb2 import EventMeta
 from contactcenter.routing.v1 import config_pb2 as config
 from contactcenter.routing.v1 import events_pb2 as pb
 from routing.adapters.config_rows import ConfigRows
@@ -37,9 +38,7 @@ class Topic:
         kind = "QueueDefined" if fact == "queue_defined" else "TimerElapsed"
         event.meta.CopyFrom(EventMeta(tenant_id=POOL.tenant, stream=POOL.name, version=version))
         name, value, id = f"contactcenter.routing.v1.{kind}", event.SerializeToString(), f"e{version}"
-        received = Received(
-            "routing.events.v1", 0, version, POOL.key, POOL, version, name, f"e{version}", "", value, {}
-        )
+        received = Received("routing.events.v1", 0, version, POOL.key, POOL, version, name, id, "", value, {})
         await self.handle(received._replace(replayed=replayed))
 
     @property

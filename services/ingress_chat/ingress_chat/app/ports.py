@@ -90,7 +90,11 @@ class EntryPoints(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class QueueRow:
-    """A queue as routing published it; of two rows the greater ``revision`` counts."""
+    """A queue as routing published it; of two rows the greater ``revision`` counts.
+
+    ``open``: it takes newcomers, or has a rule of its own for those who come when it is closed; ``takes_channel``: it
+    takes contacts of this service.
+    """
 
     tenant: str
     queue: str
@@ -99,18 +103,27 @@ class QueueRow:
     revision: int
     required_skills: tuple[SkillRequirement, ...] = ()
     priority: int = 0
+    takes_channel: bool = True
 
 
 class Queues(Protocol):
     """Where a queue's contacts wait, as routing published it; raises ``NotNow`` until its table was read once."""
 
     def place(self, tenant: str, queue: str, priority: int = 0) -> Place:
-        """Raises ``Rejected("QUEUE_UNKNOWN")`` or ``Rejected("QUEUE_CLOSED")``."""
+        """Raises ``Rejected``: ``QUEUE_UNKNOWN``, ``QUEUE_CLOSED`` or ``CHANNEL_NOT_TAKEN``."""
         ...
 
     def moved_to(self, tenant: str, queue: str, pool: str, priority: int = 0) -> Place:
         """Where routing itself has moved a contact: taken there even when the queue is closed by now."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class LastAgent:
+    """Who served a person last, and when they were connected (epoch milliseconds)."""
+
+    agent: str
+    served_at: int
 
 
 class Customers(Protocol):
@@ -122,14 +135,6 @@ class Customers(Protocol):
 
     async def last_agent(self, tenant: str, customer_ref: str) -> LastAgent | None:
         """Who served this person last, over any channel."""
-@dataclass(frozen=True, slots=True)
-class LastAgent:
-    """Who served a person last, and when they were connected (epoch milliseconds)."""
-
-    agent: str
-    served_at: int
-
-
         ...
 
 

@@ -45,6 +45,8 @@ class QueueTable:
             raise Rejected("QUEUE_UNKNOWN", queue, invalid=True)
         if not row.open:
             raise Rejected("QUEUE_CLOSED", queue)
+        if not row.takes_channel:
+            raise Rejected("CHANNEL_NOT_TAKEN", queue)
         return Place(queue, row.pool, row.priority + priority, row.required_skills)
 
     def moved_to(self, tenant: str, queue: str, pool: str, priority: int = 0) -> Place:

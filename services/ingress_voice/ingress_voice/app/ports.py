@@ -142,7 +142,11 @@ class EntryPoints(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class QueueRow:
-    """A queue as routing published it; of two rows the greater ``revision`` counts."""
+    """A queue as routing published it; of two rows the greater ``revision`` counts.
+
+    ``open``: it takes newcomers, or has a rule of its own for those who come when it is closed; ``takes_channel``: it
+    takes calls of this service.
+    """
 
     tenant: str
     queue: str
@@ -151,13 +155,14 @@ class QueueRow:
     revision: int
     required_skills: tuple[SkillRequirement, ...] = ()
     priority: int = 0
+    takes_channel: bool = True
 
 
 class Queues(Protocol):
     """Where a queue's calls wait; raises ``NotNow`` until its table was read once."""
 
     def place(self, tenant: str, queue: str, priority: int = 0) -> Place:
-        """Raises ``Rejected("QUEUE_UNKNOWN")`` or ``Rejected("QUEUE_CLOSED")``."""
+        """Raises ``Rejected``: ``QUEUE_UNKNOWN``, ``QUEUE_CLOSED`` or ``CHANNEL_NOT_TAKEN``."""
         ...
 
     def moved_to(self, tenant: str, queue: str, pool: str, priority: int = 0) -> Place:

@@ -19,6 +19,7 @@ GROUP_PROJECT = "routing-project"
 GROUP_CONFIG = "routing-config"
 
 OFFER_FACTS = frozenset({"ContactOffered", "OfferAccepted", "OfferDeclined", "OfferExpired", "OfferWithdrawn"})
+CONFIG_FACTS = frozenset({"QueueDefined", "TimerElapsed"})
 
 Send = Callable[[str, Sequence[Record]], Awaitable[None]]
 
@@ -52,12 +53,12 @@ def projector(offers: Offers, queues: Queues, codec: Codec[Event]) -> Handler:
     return handle
 
 
-def publisher(send: Send, topic: str, row_of: Callable[[Received], Record | None]) -> Handler:
-    """``QueueDefined`` to the compacted configuration topic; publishing a row again changes nothing."""
+def publisher(send: Send, topic: str, row_after: Callable[[Received], Awaitable[Record | None]]) -> Handler:
+    """How queues stand, to the compacted configuration topic; publishing a row again changes nothing."""
 
     async def handle(received: Received) -> None:
-        row = row_of(received) if received.type.endswith(".QueueDefined") and not received.replayed else None
-        if row is not None:
+        row = await row_after(received) if received.type.rpartition(".")[2] in CONFIG_FACTS else None
+        if row is not None and not received.replayed:
             await send(topic, [row])
 
     return handle

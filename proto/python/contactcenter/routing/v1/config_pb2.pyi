@@ -135,6 +135,7 @@ class QueueConfigRow(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     DEFINITION_FIELD_NUMBER: _builtins.int
     RECORDED_AT_FIELD_NUMBER: _builtins.int
+    CLOSED_BY_HOURS_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     """The tenant."""
     queue: _builtins.str
@@ -142,18 +143,20 @@ class QueueConfigRow(_message.Message):
     pool: _builtins.str
     """The pool it is in."""
     open: _builtins.bool
-    """It takes contacts."""
+    """It takes contacts: by its definition and by its hours."""
     name: _builtins.str
     """The name shown to people."""
     revision: _builtins.int
-    """The version in the pool's stream that it reflects; of two rows of one pool the greater counts."""
+    """The version in the pool's stream of the fact that it reflects; of two rows of one pool the greater counts."""
+    closed_by_hours: _builtins.bool
+    """Its hours are over, or have not begun; they may open it while the definition keeps it closed."""
     @_builtins.property
     def definition(self) -> Global___QueueDefinition:
-        """The whole definition."""
+        """The whole definition; absent when the queue has left the pool."""
 
     @_builtins.property
     def recorded_at(self) -> _timestamp_pb2.Timestamp:
-        """When the definition was recorded."""
+        """When that fact was recorded."""
 
     def __init__(
         self,
@@ -166,10 +169,11 @@ class QueueConfigRow(_message.Message):
         revision: _builtins.int = ...,
         definition: Global___QueueDefinition | None = ...,
         recorded_at: _timestamp_pb2.Timestamp | None = ...,
+        closed_by_hours: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition", "recorded_at", b"recorded_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["definition", b"definition", "name", b"name", "open", b"open", "pool", b"pool", "queue", b"queue", "recorded_at", b"recorded_at", "revision", b"revision", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["closed_by_hours", b"closed_by_hours", "definition", b"definition", "name", b"name", "open", b"open", "pool", b"pool", "queue", b"queue", "recorded_at", b"recorded_at", "revision", b"revision", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
