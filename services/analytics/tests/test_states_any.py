@@ -113,6 +113,22 @@ def test_live_equals_one_pass(story, repeats, lost, crashes, size) -> None:
     assert live == once
 
 
+async def test_what_changed_of_contacts_is_to_be_told_once_it_is_stored() -> None:
+    """Not before: who publishes in the middle of a batch reads the old rows and would take the change for told."""
+    acts = [("contact_started", "a", 0, 1), ("contact_queued", "a", S, 1), ("agent_connected", "a", S, 1)]
+    log, noted = log_of("contact", acts, []), []
+
+    class Watched(TearingViews):
+        async def put(self, view: str, *row) -> None:
+            noted.append(set(folding.changed) | set(folding.changed_days))
+            await super().put(view, *row)
+
+    folding = await opened(Watched(MemoryStore().views), log)
+    await deliver(folding, log.records)
+    assert noted and not any(noted)
+    assert {queue for _, queue, _, _ in folding.changed} == {"sales", ""}
+
+
 def first(log: People, record) -> bool:
     """A stream begins at whatever comes first: that one is not lost here."""
     return record.offset == min(other.offset for other in log.records if other.key == record.key)

@@ -56,10 +56,11 @@ class Folding:
         board.seen.update(seen)
         board.next = max(board.next, records[-1].offset + 1)
         board.settle()
+        cells, days = set(board.counters.changed_cells), set(board.counters.changed_days)
         await patient(lambda: self.rows.save(self.where, board))
         # only now: who publishes reads what is stored, and would take a change as told that it has not seen
-        self.changed.update(board.counters.changed_cells)
-        self.changed_days.update(board.counters.changed_days)
+        self.changed.update(cells)
+        self.changed_days.update(days)
         board.stored()
         self.counted += len(found)
         return board.next
