@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .live import Answer
-from .oracle.recompute import Asked, Batch, Key
+from .oracle.recompute import FLAGS, Asked, Batch, Key
 
 COUNTS = (
     "offered", "answered", "answered_in_threshold", "abandoned", "abandoned_in_threshold", "short_abandoned",
@@ -19,7 +19,11 @@ SUMS = tuple(
     f"{name}_ms"
     for name in ("wait_answered", "wait_abandoned", "talk", "hold", "wrap_up", "trunk", "busy", "ready", "signed_in")
 )
-PERCENTILES = ("wait_p50", "wait_p90", "wait_p99")
+NUMBERS = frozenset({*COUNTS, *SUMS, "contacts_received", "queue_depth"})
+"""What is 0 where nothing counts."""
+PERCENTILES = tuple(f"{what}_p{percent}" for what in ("wait", "first_response") for percent in (50, 90, 99))
+SINCE = {"longest_wait": "longest_since", "longest_wait_arrival": "longest_arrival_since"}
+"""What grows while one looks: batch knows since when, live says when it looked."""
 
 
 NEVER_QUEUED = ""
@@ -58,26 +62,29 @@ class Report:
 
     def take(self, asked: Asked, live: Answer, batch: Batch) -> None:
         """Compare every cell of one table."""
-        expected = batch.figures(asked)
+        expected = {key: _at(live.as_of, row) for key, row in batch.figures(asked).items()}
         if NEVER_QUEUED in _queues(asked, expected) - _queues(asked, live.rows):
             expected = {key: row for key, row in expected.items() if _queue(asked, key) != NEVER_QUEUED}
             self.refused[f"{','.join(asked.group_by)}: rows of contacts that were never queued (queue '')"] += 1
         names = _names(live)
         for key in sorted({*live.rows, *expected}, key=str):
             told, meant = live.rows.get(key), expected.get(key, {})
-            if told is None and not any(meant.get(name) for name in names):
+            if told is None and not any(meant.get(name) for name in names if name not in FLAGS):
                 continue  # nothing happened: there need not be a row
-            self._row(asked, key, told or {}, meant, names, batch)
+            # a row that only one side has shows by its counts: what is not there has no flags
+            self._row(
+                asked, key, told or {}, meant, [one for one in names if (told and meant) or one not in FLAGS], batch
+            )
 
     def _row(
         self, asked: Asked, key: Key, told: dict[str, Any], meant: dict[str, Any], names: list[str], batch: Batch
     ) -> None:
         for name in names:
             if name not in told and not told:
-                found = 0 if name in COUNTS or name in SUMS else None
+                found = 0 if name in NUMBERS else None
             else:
                 found = told.get(name)
-            wanted = meant.get(name, 0 if name in COUNTS or name in SUMS else None)
+            wanted = meant.get(name, 0 if name in NUMBERS else None)
             self.compared += 1
             self.by_family[family(name)] += 1
             if not same(name, found, wanted):
@@ -96,6 +103,11 @@ class Report:
 def _names(live: Answer) -> list[str]:
     """The names that live answers somewhere and batch defines."""
     return sorted({name for row in live.rows.values() for name, value in row.items() if value is not None} & DEFINED)
+
+
+def _at(as_of: int, row: dict[str, Any]) -> dict[str, Any]:
+    ages = {name: as_of - row[since] for name, since in SINCE.items() if row.get(since) is not None}
+    return row | {name: max(0, age) / 1000 for name, age in ages.items()}
 
 
 def _queues(asked: Asked, rows: Iterable[Key]) -> set[Any]:
@@ -121,17 +133,18 @@ FIGURES = frozenset(
         *("att", "att_incl_hold", "acw", "aht", "atht", "transfer_rate", "complaint_rate", "csat", "occupancy"),
         *("utilization", "abandon_rate_connected", "blocked_rate", "self_service_rate", "ivr_containment"),
         *("contacts_received", "contacts_per_agent_hour", "first_response", "next_response", "resolution_time"),
-        *("ewt_p50", "ewt_p90"),
+        *("ewt_p50", "ewt_p90", "ewt_p50_hit", "ewt_p90_hit", "fcr_open", "fcr_final", "slot_occupancy"),
+        *("chat_concurrency", "queue_depth", *SINCE),
     }
 )
 LIVE_FIGURES = frozenset(f"{name}.live" for name in FIGURES if name.startswith("sl_"))
-DEFINED = frozenset({*COUNTS, *SUMS, *PERCENTILES, *FIGURES, *LIVE_FIGURES})
+DEFINED = frozenset({*COUNTS, *FLAGS, *SUMS, *PERCENTILES, *FIGURES, *LIVE_FIGURES})
 """Everything that the SQL has a definition of; a new one enters here."""
 
 
 def family(name: str) -> str:
-    if name in COUNTS:
-        return "counts"
+    if name in COUNTS or name in FLAGS:
+        return "counts" if name in COUNTS else "flags"
     return "sums" if name in SUMS else "percentiles" if name in PERCENTILES else "figures"
 
 

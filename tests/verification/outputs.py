@@ -11,7 +11,7 @@ from contactcenter.analytics.v1.rows_pb2 import AgentTimeRow, Attribution, Servi
 from contactcenter.contact.v1.types_pb2 import Channel
 
 from .compare import Difference, Report
-from .oracle.recompute import Asked, Batch
+from .oracle.recompute import FLAGS, Asked, Batch
 from .oracle.topics import Record
 
 LEVELS, TIMES = "analytics.service-levels.v1", "analytics.agent-time.v1"
@@ -52,12 +52,15 @@ def newest(records: Iterable[Record], message: Any) -> dict[bytes, Any]:
 def compare_levels(report: Report, rows: Mapping[bytes, ServiceLevelRow], batch: Batch, tenant: str) -> None:
     """Every row of ``tenant``: counts, sums, counts within each threshold; and that no interval is without one."""
     tables: dict[Asked, dict[Any, dict[str, Any]]] = {}
-    said = set()
+    said, flags = set(), batch.quarter_flags(tenant)
     for row in (one for one in rows.values() if one.tenant_id == tenant):
         key = (row.start.ToMilliseconds(), row.queue, _word(Channel.Name(row.channel)))
         asked = _asked(tenant, row, 20)
         said.add((asked, key))
         _cells(report, batch, asked, key, row, _meant(tables, batch, asked, key), {name: name for name in COUNTS})
+        told = flags.get((row.queue, key[0]), {}) if asked.attribution == "cohort" else {}
+        for name in FLAGS:
+            _cell(report, asked, key, f"topic {name}", getattr(row, name), told.get(name, False))
         for within in row.thresholds:
             asked = _asked(tenant, row, within.threshold_s)
             if asked.threshold_s in batch.thresholds_s:

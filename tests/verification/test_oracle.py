@@ -216,6 +216,8 @@ def test_a_day_has_everything_that_a_definition_speaks_of():
     )
     assert all(tables[name].num_rows for name in some)
     assert len(set(tables["work_ended"]["wrap_up_follows"].to_pylist())) == 2
+    fcr = recompute(tables, Day().tz, Day().end).db.execute("select once, settled from first_resolutions").fetchall()
+    assert len(set(fcr)) >= 2  # some come back
     assert tables["contact_waiting"].num_rows > tables["contact_dequeued"].num_rows  # some wait still
 
 

@@ -87,7 +87,7 @@ async def _ask(report: Report, batch: Batch, tenant: str, live: Live) -> None:
 
 def questions(tenant: str) -> Iterator[Asked]:
     """Every group, step and attribution at the usual threshold; every threshold for queues."""
-    for group_by in filter(None, GROUPS):
+    for group_by in GROUPS:
         for step in STEPS:
             for attribution in ATTRIBUTIONS:
                 yield Asked(tenant, group_by, step, attribution, TARGET_S)

@@ -1,4 +1,4 @@
-"""Routing facts by the million: contacts that wait and leave, evenly over queues, as fast as protobuf can write them.
+"""Routing facts by the million: contacts that wait, leave and are served, as fast as protobuf can write them.
 
 What was made is told at the same time as plain numbers (``Plan``), so that millions can be counted again without
 reading them back.
@@ -22,14 +22,17 @@ OUTCOMES = (
     *(pb.DEQUEUE_OUTCOME_TIMED_OUT, pb.DEQUEUE_OUTCOME_CALLBACK),
 )
 WEIGHTS = (80, 12, 4, 2, 2)
+SERVED = -1
+_LAST = (("content-type", b"application/protobuf"),)
 
 
 class Fact(NamedTuple):
-    """Key and value of a record, and when it was recorded (epoch milliseconds)."""
+    """Key and value of a record, when it was recorded (epoch milliseconds), and its CloudEvents headers."""
 
     key: bytes
     value: bytes
     at: int
+    headers: list[tuple[str, bytes]]
 
 
 @dataclass
@@ -44,7 +47,10 @@ class Plan:
 
 @dataclass
 class Bulk:
-    """``contacts`` evenly from ``start`` to ``end``, over ``queues`` in ``pools``; with ``offers`` two facts more."""
+    """``contacts`` evenly from ``start`` to ``end``, over ``queues`` in ``pools``; with ``offers`` two facts more.
+
+    Who was answered is served for some minutes by an agent, who has no wrap-up then.
+    """
 
     tenant: str
     contacts: int
@@ -61,12 +67,12 @@ class Bulk:
         writers = [_Writer(self.tenant, f"bulk{n}") for n in range(self.pools)]
         yield from (writer.defined(n, self.start) for n in range(self.queues) for writer in [writers[n % self.pools]])
         chance, step = Random(self.seed), (self.end - self.start) / max(1, self.contacts)
-        leaving: list[tuple[int, int, int, int, int]] = []
+        due: list[_Due] = []
         quarter = self.start - self.start % QUARTER_MS
         for n in range(self.contacts):
             at = round(self.start + n * step)
-            while leaving and leaving[0][0] <= at:
-                yield from self._leaves(writers, heapq.heappop(leaving))
+            while due and due[0].at <= at:
+                yield from self._happens(writers, due)
             while at >= quarter + QUARTER_MS + 20_000:
                 quarter += QUARTER_MS
                 yield from self._final(writers, quarter, at)
@@ -75,9 +81,9 @@ class Bulk:
             wait = round(chance.expovariate(1 / 18_000))
             self._note(queue, at, wait, outcome)
             yield writers[queue % self.pools].waits(n, queue, at)
-            heapq.heappush(leaving, (at + wait, n, queue, at, outcome))
-        while leaving:
-            yield from self._leaves(writers, heapq.heappop(leaving))
+            heapq.heappush(due, _Due(at + wait, n, queue, at, outcome))
+        while due:
+            yield from self._happens(writers, due)
         while quarter < self.end:
             quarter += QUARTER_MS
             yield from self._final(writers, quarter, self.end + 3_600_000)
@@ -88,17 +94,33 @@ class Bulk:
         self.plan.wait_ms.append(wait)
         self.plan.outcome.append(outcome)
 
-    def _leaves(self, writers: list[_Writer], one: tuple[int, int, int, int, int]) -> Iterator[Fact]:
-        left, n, queue, queued_at, outcome = one
+    def _happens(self, writers: list[_Writer], due: list[_Due]) -> Iterator[Fact]:
+        """The next that is due: it leaves, or its agent is done with it."""
+        at, n, queue, queued_at, outcome = one = heapq.heappop(due)
         writer = writers[queue % self.pools]
-        if self.offers and outcome == pb.DEQUEUE_OUTCOME_ANSWERED:
-            yield writer.offered(n, queue, left)
-            yield writer.accepted(n, queue, left)
-        yield writer.left(n, queue, queued_at, left, outcome)
+        if outcome == SERVED:
+            yield writer.served(n, at)
+            return
+        if outcome == pb.DEQUEUE_OUTCOME_ANSWERED:
+            heapq.heappush(due, one._replace(at=at + 60_000 + n % 240 * 1000, outcome=SERVED))
+            if self.offers:
+                yield writer.offered(n, queue, at)
+                yield writer.accepted(n, queue, at)
+        yield writer.left(n, queue, queued_at, at, outcome)
 
     def _final(self, writers: list[_Writer], quarter: int, at: int) -> Iterator[Fact]:
         for queue in range(self.queues):
             yield writers[queue % self.pools].final(queue, quarter, at)
+
+
+class _Due(NamedTuple):
+    """What a contact does next: leave so, or, ``SERVED``, end with its agent."""
+
+    at: int
+    n: int
+    queue: int
+    queued_at: int
+    outcome: int
 
 
 class _Writer:
@@ -107,6 +129,7 @@ class _Writer:
     def __init__(self, tenant: str, pool: str) -> None:
         self.key, self._version = f"{tenant}/pool-{pool}".encode(), 0
         self._events: dict[str, Any] = {}
+        self._headers: dict[str, list[tuple[str, bytes]]] = {}
         for name in (
             "queue_defined",
             "contact_waiting",
@@ -114,6 +137,7 @@ class _Writer:
             "offer_accepted",
             "contact_dequeued",
             "timer_elapsed",
+            "agent_observed",
         ):
             event = self._events[name] = pb.RoutingEvent()
             event.meta.event_id, event.meta.tenant_id, event.meta.stream = "0" * 32, tenant, f"pool-{pool}"
@@ -123,6 +147,7 @@ class _Writer:
                 fact.channel = CHANNEL_VOICE
             if hasattr(fact, "leg"):
                 fact.leg = 1
+            self._headers[name] = _headers(event.meta, fact)
 
     def defined(self, queue: int, at: int) -> Fact:
         definition = self._events["queue_defined"].queue_defined.definition
@@ -156,6 +181,13 @@ class _Writer:
         _set(fact.left_at, at)
         return self._said("contact_dequeued", at)
 
+    def served(self, n: int, at: int) -> Fact:
+        observed = self._events["agent_observed"].agent_observed.fact
+        work = observed.work_ended
+        work.agent, work.contact, work.leg = f"agent-{n % 50}", f"c{n}", 1
+        _set(observed.meta.occurred_at, at)
+        return self._said("agent_observed", at)
+
     def final(self, queue: int, quarter: int, at: int) -> Fact:
         fact = self._events["timer_elapsed"].timer_elapsed
         fact.kind, fact.queue, fact.threshold_ms = pb.TIMER_KIND_FINALITY, f"queue-{queue}", 20_000
@@ -168,7 +200,23 @@ class _Writer:
         event.meta.version = self._version
         _set(event.meta.occurred_at, at)
         _set(event.meta.recorded_at, at)
-        return Fact(self.key, event.SerializeToString(), at)
+        headers = [*self._headers[name], ("ce_streamversion", str(self._version).encode()), *_LAST]
+        return Fact(self.key, event.SerializeToString(), at, headers)
+
+
+def _headers(meta: Any, fact: Any) -> list[tuple[str, bytes]]:
+    """Those that stand before the version, as relays write them; the time is always the same."""
+    said = {
+        "ce_specversion": "1.0",
+        "ce_id": meta.event_id,
+        "ce_type": fact.DESCRIPTOR.full_name,
+        "ce_dataschema": pb.RoutingEvent.DESCRIPTOR.full_name,
+        "ce_source": "/switchlog/routing",
+        "ce_subject": meta.stream,
+        "ce_time": "2025-11-03T00:00:00.000Z",
+        "ce_tenantid": meta.tenant_id,
+    }
+    return [(name, value.encode()) for name, value in said.items()]
 
 
 def _set(stamp: Any, at: int) -> None:

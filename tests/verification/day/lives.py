@@ -19,6 +19,8 @@ REASONS = {
     "customer": pb.END_REASON_CUSTOMER_ENDED,
     "agent": pb.END_REASON_AGENT_ENDED,
 }
+CUSTOMERS = 25
+"""So few that some have two tickets about the same."""
 
 
 def patience(world: World) -> int:
@@ -204,6 +206,7 @@ def open_ticket(world: World, contact: Contact, agent: Agent) -> None:
     opened = ticket_pb.TicketOpened(
         ticket=ticket,
         contact=contact.id,
+        customer_ref=f"p{world.chance.randrange(CUSTOMERS)}" if world.happens(0.9) else "",
         kind=kind,
         opened_by=agent.id,
         source=ticket_pb.TICKET_SOURCE_CONTACT,
@@ -223,8 +226,17 @@ def open_ticket(world: World, contact: Contact, agent: Agent) -> None:
     )
     first = world.about(6 * MINUTE)
     world.after(first, _say, world, ticket, reply)
-    done = ticket_pb.TicketResolved(ticket=ticket, resolution="done", resolved_by=agent.id)
-    world.after(first + world.about(30 * MINUTE), _say, world, ticket, done)
+    world.after(first + world.about(30 * MINUTE), _resolve, world, ticket, agent)
+
+
+def _resolve(world: World, ticket: str, agent: Agent) -> None:
+    """For good, or until the customer asks once more: soon, or after more than a week."""
+    _say(world, ticket, ticket_pb.TicketResolved(ticket=ticket, resolution="done", resolved_by=agent.id))
+    if not world.happens(0.2):
+        return
+    after = world.about(60 * MINUTE) if world.happens(0.7) else 8 * 24 * 60 * MINUTE
+    world.after(after, _say, world, ticket, ticket_pb.TicketReopened(ticket=ticket, reason="again"))
+    world.after(after + world.about(20 * MINUTE), _resolve, world, ticket, agent)
 
 
 def _say(world: World, ticket: str, fact: object) -> None:

@@ -47,6 +47,9 @@ def arrive(world: World, contact: Contact, event: object) -> None:
         position=len(line) + 1,
         origin_queue=queue.name,
     )
+    if world.happens(0.7):  # of the others nothing is known yet
+        waiting.estimated_wait_p50_ms = 4 * S + 9 * S * len(line)
+        waiting.estimated_wait_p90_ms = 3 * waiting.estimated_wait_p50_ms
     world.pool(queue.pool, waiting)
     _watch_quarter(world, contact)
     if queue.max_length and len(line) >= queue.max_length:

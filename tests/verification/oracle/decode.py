@@ -1,7 +1,8 @@
 """Records into one Arrow table a fact, columns as the contract names them; nothing here knows what a fact means.
 
 Times become epoch milliseconds, enums lower-case words without prefix, nested messages columns with a prefix. Sealed
-text, repeated messages and facts within facts (what a pool observed) are left out: no figure is made of them.
+text, repeated messages and facts within facts (what a pool observed) are left out: no figure is made of them, but of
+the slots of an agent (``LISTS``).
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ INTEGERS = {F.TYPE_INT32, F.TYPE_INT64, F.TYPE_UINT32, F.TYPE_UINT64}
 PLAIN = {F.TYPE_STRING: pa.string(), F.TYPE_BOOL: pa.bool_(), F.TYPE_DOUBLE: pa.float64()}
 TIMESTAMP = "google.protobuf.Timestamp"
 DEEPEST = 2
+LISTS = {"ChannelCapacity"}
+"""Repeated messages that become lists of structs."""
 
 
 @dataclass(frozen=True)
@@ -105,12 +108,25 @@ def _columns(message: Descriptor, path: str = "", depth: int = 0) -> Iterator[Co
 
 def _of_message(field: FieldDescriptor, name: str, where: str, depth: int) -> Iterator[Column]:
     kind = field.message_type
-    if field.is_repeated or "meta" in kind.fields_by_name or kind.name == "Sealed":
+    if field.is_repeated and kind.name in LISTS:
+        yield _list(kind, name, where)
+    elif field.is_repeated or "meta" in kind.fields_by_name or kind.name == "Sealed":
         return
-    if kind.full_name == TIMESTAMP:
+    elif kind.full_name == TIMESTAMP:
         yield Column(name, attrgetter(f"{where}.seconds", f"{where}.nanos"), pa.int64(), _milliseconds)
     elif depth < DEEPEST:
         yield from _columns(kind, f"{where}.", depth + 1)
+
+
+def _list(kind: Descriptor, name: str, where: str) -> Column:
+    inner = list(_columns(kind))
+    type_ = pa.list_(pa.struct([(one.name, one.type) for one in inner]))
+    return Column(
+        name,
+        attrgetter(where),
+        type_,
+        lambda found: [{one.name: one.shown(one.raw(each)) for one in inner} for each in found],
+    )
 
 
 def _scalar(field: FieldDescriptor, name: str, where: str) -> Column:

@@ -27,6 +27,8 @@ GROUPS = {
 }
 """What may be grouped by -> DuckDB's ``grouping_id(queue, channel, agent, team)``."""
 
+FLAGS = ("verdicts_final", "final", "durations_final")
+
 Key = tuple[Any, ...]
 """(start in epoch ms, the values grouped by)."""
 
@@ -83,7 +85,28 @@ class Batch:
                 key = (row["start"], *(row[name] for name in asked.group_by))
                 if None not in key:
                     found.setdefault(key, {}).update(row)
-        return found
+        return self._flagged(asked, found)
+
+    def _flagged(self, asked: Asked, rows: dict[Key, dict[str, Any]]) -> dict[Key, dict[str, Any]]:
+        """With what is final; of event rows nothing ever is, and of contacts never queued neither."""
+        told = self._flags(asked) if asked.attribution == "cohort" else {}
+        for key, row in rows.items():
+            queue = key[1 + asked.group_by.index("queue")] if "queue" in asked.group_by else None
+            row.update(dict.fromkeys(FLAGS, False) | told.get((key[0], queue), {}))
+        return rows
+
+    def _flags(self, asked: Asked) -> dict[tuple[int, str | None], dict[str, bool]]:
+        """(start, queue; ``None``: all of them) -> flags."""
+        found = self.db.execute(
+            "select * from flags where tenant = $1 and step = $2 and threshold_s = $3",
+            [asked.tenant, asked.step, asked.threshold_s],
+        )
+        return {(row["start"], row["queue"] or None): {name: row[name] for name in FLAGS} for row in _rows(found)}
+
+    def quarter_flags(self, tenant: str) -> dict[tuple[str, int], dict[str, bool]]:
+        """(queue, start) -> what the facts alone say of a cohort that a pool has told of."""
+        found = self.db.execute("select * from quarter_flags where tenant = $1 and offered > 0", [tenant])
+        return {(row["queue"], row["start"]): {name: row[name] for name in FLAGS} for row in _rows(found)}
 
     def contacts(self, asked: Asked, key: Key, name: str) -> list[str]:
         """Some of the contacts that make up a count or a sum."""
@@ -107,6 +130,7 @@ def recompute(
     db = duckdb.connect(":memory:", config={"threads": 2})
     for name, table in tables.items():
         db.register(name, table)
+    db.register("clocks", _clocks(tables.values()))
     db.execute("set variable now = $1::bigint", [now])
     db.register("thresholds", pa.table({"threshold_s": pa.array(thresholds_s, pa.int64())}))
     scripts = sorted(SQL.glob("*.sql"))
@@ -115,6 +139,13 @@ def recompute(
             db.register("calendar", _only(calendar(tz, *_span(db)), steps))
         db.execute(script.read_text())
     return Batch(db, tz, thresholds_s)
+
+
+def _clocks(tables: Iterable[pa.Table]) -> pa.Table:
+    """When the last fact of each stream was recorded: time as the log tells it."""
+    told = pa.concat_tables([table.select(["tenant", "stream", "recorded"]) for table in tables])
+    found = told.group_by(["tenant", "stream"]).aggregate([("recorded", "max")])
+    return found.rename_columns(["tenant", "stream", "clock"])
 
 
 def _span(db: duckdb.DuckDBPyConnection) -> tuple[int, int]:

@@ -13,12 +13,17 @@ with told as (
     union all select tenant, stream, version, happened, agent, team, 'wrap' from wrap_up_started
     union all select tenant, stream, version, happened, agent, team, 'unwrap' from wrap_up_ended
     union all select tenant, stream, version, happened, agent, team, 'moved' from team_assigned
+    union all select tenant, stream, version, happened, agent, team, 'able' from capacity_set
+), able as (
+    select tenant, stream, version,
+        list_sum([one.slots for one in capacities if one.channel not in ('voice', 'video', 'callback')]) as slots
+    from capacity_set
 ), timed as (
     select * exclude (happened), max(happened) over (partition by tenant, stream order by version
         rows unbounded preceding) as start
     from told
 ), counted as (
-    select *,
+    select timed.*, last_value(slots ignore nulls) over w as slots,
         last_value(case when fact in ('signed_in', 'checked_out') then true when fact = 'signed_out' then false end
             ignore nulls) over w as signed_in,
         last_value(case when fact = 'checked_in' then true
@@ -29,10 +34,10 @@ with told as (
         sum(case fact when 'work' then 1 when 'free' then -1 when 'wrap' then -1 else 0 end) over w as talking,
         sum(case fact when 'wrap' then 1 when 'unwrap' then -1 else 0 end) over w as wrapping,
         lead(start) over (partition by tenant, stream order by version) as end_
-    from timed
+    from timed left join able using (tenant, stream, version)
     window w as (partition by tenant, stream order by version rows unbounded preceding)
 )
-select tenant, agent, team, start, end_,
+select tenant, agent, team, start, end_, coalesce(slots, 0) as slots,
     case
         when not coalesce(signed_in, false) then 'signed_out' when not coalesce(checked_in, false) then 'signed_in'
         when talking > 0 then 'busy' when wrapping > 0 then 'wrap_up' when ready then 'ready' else 'not_ready' end as state
@@ -68,3 +73,16 @@ with reached as (
 )
 select tenant, queue, channel, agent, team, greatest(start, coalesce(before, start)) as start, end_, contact
 from reached where end_ > coalesce(before, start);
+
+-- written work: every conversation's own time, and the time in which there was any
+create table chat_spans as
+with written as (
+    select * from works where channel not in ('voice', 'video', 'callback')
+), reached as (
+    select *, max(end_) over (partition by tenant, agent order by start, end_
+        rows between unbounded preceding and 1 preceding) as before
+    from written
+)
+select 'chat_slot' as name, tenant, agent, team, start, end_, contact from written
+union all select 'chat_busy', tenant, agent, team, greatest(start, coalesce(before, start)), end_, contact
+    from reached where end_ > coalesce(before, start);

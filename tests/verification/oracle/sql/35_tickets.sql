@@ -1,7 +1,8 @@
 -- Tickets count to the queue and channel they came from, in cohort to when they were opened.
 create table tickets as
 select tenant, stream, arg_min(queue, version) as queue, arg_min(channel, version) as channel,
-    min(happened) as opened_at, arg_min(kind, version) as kind
+    min(happened) as opened_at, arg_min(kind, version) as kind,
+    arg_min(customer_ref, version) as customer, arg_min(topic, version) as topic
 from ticket_opened group by all;
 
 -- a round begins with the opening and with each reopening
@@ -51,3 +52,20 @@ with marked as (
 )
 select *, 1 as value from found
 union all select f.* replace (w.happened as happened), -1 from found f join withdrawn w using (tenant, stream);
+
+-- fcr: of the tickets first resolved, those that did not come back within 7 days, reopened or as another of the customer's
+create table first_resolutions as
+with first as (
+    select tenant, stream, min(version) as version, arg_min(happened, version) as happened,
+        arg_min(resolved_by, version) as agent
+    from ticket_resolved group by all
+), within as (
+    select f.*, t.queue, t.channel, t.customer, t.topic, t.opened_at, f.happened + 7 * 86400000 as until
+    from first f join tickets t using (tenant, stream) where t.customer <> ''
+)
+select tenant, stream, queue, channel, nullif(agent, '') as agent, happened, getvariable('now') > until as settled,
+    not exists (from ticket_reopened r where r.tenant = w.tenant and r.stream = w.stream and r.version > w.version
+            and r.happened <= until)
+        and not exists (from tickets o where o.tenant = w.tenant and o.stream <> w.stream and o.customer = w.customer
+            and o.topic = w.topic and o.opened_at > w.opened_at and o.opened_at <= until) as once
+from within w;

@@ -27,15 +27,30 @@ union all select k.name, r.tenant, l.queue, l.channel, r.agent, r.team, l.t_enq,
 union all select case when k.ms then t.name else t.name || 's' end, tenant, s.queue, s.channel, t.agent, null, s.opened_at,
         t.happened, null, case when k.ms then t.ms else 1 end, ''
     from ticket_times t join tickets s using (tenant, stream) cross join (values (true), (false)) k(ms)
+union all select 'tickets_opened', tenant, queue, channel, null, null, opened_at, opened_at, null, 1, '' from tickets
+union all select 'reopened', tenant, t.queue, t.channel, null, null, t.opened_at, r.happened, null, 1, ''
+    from ticket_reopened r join tickets t using (tenant, stream)
 union all select 'complaints', tenant, queue, channel, agent, null, opened_at, happened, null, value, '' from complaints
 union all select k.name, tenant, queue, channel, null, null, t_enq, t_enq, null, k.value, contact
     from stays, lateral (values ('ewt_n', 1), ('ewt_p50', ewt_p50_ms), ('ewt_p90', ewt_p90_ms)) k(name, value)
-    where ewt_p90_ms is not null;
+    where ewt_p90_ms is not null
+union all select k.name, tenant, queue, channel, null, null, t_enq, left_at, null, k.value, contact
+    from stays, lateral (values ('ewt_scored', 1), ('ewt_p50_met', (wait_ms <= ewt_p50_ms)::bigint),
+        ('ewt_p90_met', (wait_ms <= ewt_p90_ms)::bigint)) k(name, value)
+    where ewt_p90_ms is not null and outcome = 'answered'
+-- when it was first resolved, in both attributions
+union all select k.name, tenant, queue, channel, agent, null, happened, happened, null, k.value::bigint, ''
+    from first_resolutions, lateral (values ('fcr_resolved', true), ('fcr_once', once), ('fcr_final_resolved', settled),
+        ('fcr_final_once', settled and once)) k(name, value);
 
+-- `weight`: so much counts for each millisecond
 create table spans as
-select name, tenant, queue, channel, agent, team, cohort_at, start, end_, contact from leg_spans
-union all select 'wrap_up', tenant, queue, channel, agent, team, t_enq, start, end_, contact from wrap_ups
+select name, tenant, queue, channel, agent, team, cohort_at, start, end_, contact, 1 as weight from leg_spans
+union all select 'wrap_up', tenant, queue, channel, agent, team, t_enq, start, end_, contact, 1 from wrap_ups
     where start is not null and end_ is not null
-union all select 'trunk', tenant, queue, channel, null, null, cohort_at, start, end_, contact from trunk_spans
-union all select 'queue_busy', tenant, queue, channel, agent, team, null, start, end_, contact from queue_busy
-union all select name, tenant, null, null, agent, team, null, start, end_, '' from agent_spans;
+union all select 'trunk', tenant, queue, channel, null, null, cohort_at, start, end_, contact, 1 from trunk_spans
+union all select 'queue_busy', tenant, queue, channel, agent, team, null, start, end_, contact, 1 from queue_busy
+union all select name, tenant, null, null, agent, team, null, start, end_, '', 1 from agent_spans
+union all select name, tenant, null, null, agent, team, null, start, end_, contact, 1 from chat_spans
+union all select 'chat_capacity', tenant, null, null, agent, team, null, start, end_, '', slots from agent_steps
+    where end_ is not null and slots > 0 and state in ('ready', 'busy', 'wrap_up');

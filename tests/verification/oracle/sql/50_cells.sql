@@ -10,11 +10,11 @@ from (
     select d.attribution, d.tenant, c.step, c.start, c.end_, queue, channel, agent, team, name, value, contact
     from dated d join calendar c on d.happened >= c.start and d.happened < c.end_
     union all
-    select 'cohort', s.tenant, c.step, c.start, c.end_, queue, channel, agent, team, name, s.end_ - s.start, contact
+    select 'cohort', s.tenant, c.step, c.start, c.end_, queue, channel, agent, team, name, (s.end_ - s.start) * weight, contact
     from spans s join calendar c on s.cohort_at >= c.start and s.cohort_at < c.end_
     union all
     select a.attribution, s.tenant, c.step, c.start, c.end_, queue, channel, agent, team, name,
-        least(s.end_, c.end_) - greatest(s.start, c.start), contact
+        (least(s.end_, c.end_) - greatest(s.start, c.start)) * weight, contact
     from spans s join calendar c on s.start < c.end_ and s.end_ > c.start
         join (values ('event'), ('cohort')) a(attribution) on a.attribution = 'event' or s.cohort_at is null
 )

@@ -47,6 +47,16 @@ select attribution, tenant, step, start, end_, groups, queue, channel, agent, te
     coalesce(sum(value) filter (name = 'resolution'), 0)::bigint as resolution_ms,
     coalesce(sum(value) filter (name = 'ewt_p50'), 0)::bigint as ewt_p50_ms,
     coalesce(sum(value) filter (name = 'ewt_p90'), 0)::bigint as ewt_p90_ms,
+    coalesce(sum(value) filter (name = 'ewt_scored'), 0)::bigint as ewt_scored,
+    coalesce(sum(value) filter (name = 'ewt_p50_met'), 0)::bigint as ewt_p50_met,
+    coalesce(sum(value) filter (name = 'ewt_p90_met'), 0)::bigint as ewt_p90_met,
+    coalesce(sum(value) filter (name = 'fcr_resolved'), 0)::bigint as fcr_resolved,
+    coalesce(sum(value) filter (name = 'fcr_once'), 0)::bigint as fcr_once,
+    coalesce(sum(value) filter (name = 'fcr_final_resolved'), 0)::bigint as fcr_final_resolved,
+    coalesce(sum(value) filter (name = 'fcr_final_once'), 0)::bigint as fcr_final_once,
+    coalesce(sum(value) filter (name = 'chat_slot'), 0)::bigint as chat_slot_ms,
+    coalesce(sum(value) filter (name = 'chat_busy'), 0)::bigint as chat_busy_ms,
+    coalesce(sum(value) filter (name = 'chat_capacity'), 0)::bigint as chat_capacity_ms,
     -- by agent and team from the ledger; of a queue or channel the union of work with its contacts
     coalesce(sum(value) filter (name = case when groups & 12 = 12 then 'busy' else 'queue_busy' end), 0)::bigint as busy_ms
 from sums group by all;
@@ -58,12 +68,13 @@ select attribution, tenant, step, start, end_, groups, queue, channel, agent, te
     coalesce(sum(value) filter (name <> 'accepted'), 0)::bigint as removed_in_threshold
 from sums_within group by all;
 
--- those who wait are looked at from now on: longer than T is a miss
+-- those who wait are looked at from now on: longer than T is a miss; how long is told where it is known when one asks
 create table waiting_over as
 select s.tenant, c.step, c.start, grouping_id(queue, channel) as groups, queue, channel, t.threshold_s,
-    count(*) as waiting_over
+    count(*) filter (getvariable('now') - s.t_enq > t.threshold_s * 1000) as waiting_over,
+    min(s.t_enq) as longest_since, min(s.arrived_at) as longest_arrival_since
 from stays s join calendar c on s.t_enq >= c.start and s.t_enq < c.end_ cross join thresholds t
-where s.outcome is null and getvariable('now') - s.t_enq > t.threshold_s * 1000
+where s.outcome is null
 group by grouping sets (
     (s.tenant, c.step, c.start, t.threshold_s, queue), (s.tenant, c.step, c.start, t.threshold_s, channel),
     (s.tenant, c.step, c.start, t.threshold_s, queue, channel), (s.tenant, c.step, c.start, t.threshold_s)
@@ -73,7 +84,8 @@ create table figures as
 with one as (
     select c.*, t.threshold_s, coalesce(w.answered_in_threshold, 0) as answered_in_threshold,
         coalesce(w.abandoned_in_threshold, 0) as abandoned_in_threshold,
-        coalesce(w.removed_in_threshold, 0) as removed_in_threshold, coalesce(o.waiting_over, 0) as waiting_over
+        coalesce(w.removed_in_threshold, 0) as removed_in_threshold, coalesce(o.waiting_over, 0) as waiting_over,
+        o.longest_since, o.longest_arrival_since
     from counted c cross join thresholds t
         left join counted_within w on w.attribution = c.attribution and w.tenant = c.tenant and w.step = c.step
             and w.start = c.start and w.groups = c.groups and w.threshold_s = t.threshold_s
@@ -125,8 +137,16 @@ select *,
     ratio(resolution_ms / 1000, resolutions) as resolution_time,
     ratio(ewt_p50_ms / 1000, ewt_n) as ewt_p50,
     ratio(ewt_p90_ms / 1000, ewt_n) as ewt_p90,
-    ratio(busy_ms, busy_ms + ready_ms) as occupancy,
-    ratio(busy_ms, signed_in_ms) as utilization
+    ratio(ewt_p50_met, ewt_scored) as ewt_p50_hit,
+    ratio(ewt_p90_met, ewt_scored) as ewt_p90_hit,
+    ratio(fcr_once, fcr_resolved) as fcr_open,
+    ratio(fcr_final_once, fcr_final_resolved) as fcr_final,
+    -- of agents' whole time: no queue's and no channel's
+    case when groups & 12 = 12 then ratio(busy_ms, busy_ms + ready_ms) end as occupancy,
+    ratio(busy_ms, signed_in_ms) as utilization,
+    ratio(chat_slot_ms, chat_capacity_ms) as slot_occupancy,
+    ratio(chat_slot_ms, chat_busy_ms) as chat_concurrency,
+    waiting as queue_depth, longest_since, longest_arrival_since
 from one;
 
 -- exact: the least wait that at least p of all waits do not exceed
@@ -135,9 +155,11 @@ create macro exact_quantile(ordered, p) as ordered[greatest(1, ceil(len(ordered)
 create table percentiles as
 with waits as (
     select attribution, tenant, step, start, grouping_id(queue, channel, agent, team) as groups,
-        queue, channel, agent, team, list(wait_ms order by wait_ms) as ordered
+        queue, channel, agent, team,
+        list(wait_ms order by wait_ms) filter (wait_ms is not null and name <> 'accepted') as ordered,
+        list(value order by value) filter (name = 'first_response') as responses
     from dated d join calendar c on d.happened >= c.start and d.happened < c.end_
-    where wait_ms is not null and name <> 'accepted'
+    where (wait_ms is not null and name <> 'accepted') or name = 'first_response'
     group by grouping sets (
         (attribution, tenant, step, start, queue), (attribution, tenant, step, start, channel),
         (attribution, tenant, step, start, queue, channel), (attribution, tenant, step, start, agent),
@@ -145,6 +167,8 @@ with waits as (
         (attribution, tenant, step, start, queue, agent)
     )
 )
-select * exclude (ordered), exact_quantile(ordered, 0.5) / 1000 as wait_p50, exact_quantile(ordered, 0.9) / 1000 as wait_p90,
-    exact_quantile(ordered, 0.99) / 1000 as wait_p99
+select * exclude (ordered, responses), exact_quantile(ordered, 0.5) / 1000 as wait_p50,
+    exact_quantile(ordered, 0.9) / 1000 as wait_p90, exact_quantile(ordered, 0.99) / 1000 as wait_p99,
+    exact_quantile(responses, 0.5) / 1000 as first_response_p50, exact_quantile(responses, 0.9) / 1000 as first_response_p90,
+    exact_quantile(responses, 0.99) / 1000 as first_response_p99
 from waits;
