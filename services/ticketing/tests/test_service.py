@@ -15,13 +15,15 @@ from google.protobuf.message import Message
 from contactcenter.bus.v1.command_pb2 import CommandContext
 from contactcenter.bus.v1.envelope_pb2 import EventMeta
 from contactcenter.contact.v1 import events_pb2 as contact_pb
+from contactcenter.routing.v1.config_pb2 import OVERFLOW_ACTION_CALLBACK, OVERFLOW_ACTION_QUEUE
+from contactcenter.routing.v1.events_pb2 import ContactOverflowed, RoutingEvent
 from contactcenter.ticket.v1 import events_pb2 as events
 from contactcenter.ticket.v1 import service_pb2 as pb
 from contactcenter.ticket.v1.service_pb2_grpc import TicketServiceStub
 from switchlog.bus.record import Received
 from switchlog.clock import ManualClock
 from switchlog.envelope import StreamId
-from switchlog.errors import Forbidden, NotFound, Rejected, VersionConflict
+from switchlog.errors import Forbidden, NotFound, NotNow, Rejected, VersionConflict
 from switchlog.rpc import channel, create_server
 from switchlog.seal import Erased, SubjectKey, SubjectKeys
 from switchlog.store.memory import MemoryStore
@@ -34,9 +36,11 @@ from ticketing.adapters.customers import SealerOf
 from ticketing.api.tickets import routes
 from ticketing.app import reading as reading_module
 from ticketing.app.handlers import Tickets
+from ticketing.app.reactions import UNKNOWN_FOR_MS, Reactions
 from ticketing.app.reading import Reading
-from ticketing.bus.consumers import contacts_handler, tickets_handler
+from ticketing.bus.consumers import contacts_handler, routing_handler, tickets_handler
 from ticketing.domain.decide import TICKET
+from ticketing.domain.events import Kind, Source
 from ticketing.projections.contacts import ContactsView
 from ticketing.projections.tickets import TicketsView
 from ticketing.rpc.tickets import ticket_servicer
@@ -56,6 +60,8 @@ class Scene:
         self.contacts, self.view = ContactsView(self.store.views), TicketsView(self.store.views)
         writer = Writer(self.store.events, TICKET, wire.CODEC, no_publish, ManualClock())
         self.tickets = Tickets(writer, self.contacts, SealerOf(self.keys))
+        self.clock = ManualClock()
+        self.promised = Reactions(writer, self.contacts, SealerOf(self.keys), self.clock)
         self.reading = Reading(self.tickets, self.store.events, wire.CODEC, SealerOf(self.keys), self.view)
 
     async def _fetch(self, tenant: str, customer_ref: str) -> SubjectKey:
@@ -74,6 +80,19 @@ class Scene:
         for version, fact in enumerate(facts, 1):
             for _ in range(2):
                 await handle(received(f"contact-{id}", version, contact_pb.ContactEvent(**fact)))
+
+    async def overflowed(self, version: int, action: Any = OVERFLOW_ACTION_CALLBACK, **more: Any) -> None:
+        """Routing tells that a contact left its queue."""
+        told = {"contact": "c1", "leg": 1, "queue": "sales", "priority": 3, "action": action} | more
+        event = RoutingEvent(contact_overflowed=ContactOverflowed(**told))  # type: ignore[arg-type]
+        event.meta.recorded_at.FromMilliseconds(self.clock.now())
+        fact = received("pool-front", version, event)._replace(type="contactcenter.routing.v1.ContactOverflowed")
+        await routing_handler(self.promised, wire.read_callback)(fact)
+
+    async def opened(self) -> list[Any]:
+        streams = await self.store.events.streams(TENANT)
+        rows = [row for stream in streams for row in await self.store.events.read(stream)]
+        return [event for row in rows if (event := wire.read(events.TicketEvent.FromString(row.value)))]
 
     async def listed(self) -> None:
         """The list catches up with all tickets."""
@@ -326,3 +345,60 @@ def test_words_of_a_later_version_do_not_keep_a_ticket_from_folding() -> None:
     known = [event for one in strange if (event := wire.read(one)) is not None]
     assert len(known) == 3
     assert TICKET.fold(known).status == "in_progress"  # type: ignore[union-attr]
+
+
+# -- calls back -------------------------------------------------------------------------------------------------------
+
+
+async def test_who_left_a_queue_to_be_called_back_has_a_ticket_that_says_so(scene: Scene, http: Http) -> None:
+    """RT-5, RT-9: who, for which queue, how urgent; delivered twice, opened once."""
+    for _ in range(2):
+        await scene.overflowed(7)
+    (ticket,) = await scene.opened()
+    assert (ticket.kind, ticket.source, ticket.opened_by) == (Kind.CALLBACK, Source.ROUTING, "")
+    assert (ticket.contact, ticket.customer_ref, ticket.queue, ticket.priority) == ("c1", "cust-1", "sales", 3)
+
+
+async def test_each_wait_that_ends_in_a_call_back_has_a_ticket_and_others_have_none(scene: Scene) -> None:
+    """RT-5"""
+    await scene.overflowed(7)
+    await scene.overflowed(8, OVERFLOW_ACTION_QUEUE, leg=2)
+    await scene.overflowed(9, leg=3)
+    assert [ticket.kind for ticket in await scene.opened()] == [Kind.CALLBACK] * 2
+
+
+async def test_a_call_back_waits_for_the_contacts_own_facts_but_not_for_ever(scene: Scene) -> None:
+    """RT-5: two topics keep no order between them."""
+    with pytest.raises(NotNow, match="CONTACT_NOT_READ_YET"):
+        await scene.overflowed(7, contact="c2")
+    await scene.contact("c2")
+    await scene.overflowed(7, contact="c2")
+    assert [ticket.contact for ticket in await scene.opened()] == ["c2"]
+    lost = ContactOverflowed(contact="c3", leg=1, action=OVERFLOW_ACTION_CALLBACK)
+    event = RoutingEvent(contact_overflowed=lost)
+    event.meta.recorded_at.FromMilliseconds(scene.clock.now() - UNKNOWN_FOR_MS)
+    fact = received("pool-front", 8, event)._replace(type="contactcenter.routing.v1.ContactOverflowed")
+    await routing_handler(scene.promised, wire.read_callback)(fact)
+    assert len(await scene.opened()) == 1
+
+
+async def test_nobody_is_called_back_who_was_erased(scene: Scene) -> None:
+    """RT-5, trust: no key, no ticket."""
+    scene.erased = True
+    await scene.overflowed(7)
+    assert await scene.opened() == []
+
+
+async def test_an_agent_takes_a_call_back_and_closes_it(scene: Scene, http: Http, issuer: TestIssuer) -> None:
+    """RT-5, RT-9: the list shows it, anybody may take it, and it ends as done."""
+    await scene.overflowed(7)
+    await scene.listed()
+    boss, ann = issuer.bearer("sue", ("supervisor",), ("t1",)), issuer.bearer("ann", ("agent",), ("t1",))
+    (row,) = (await http.get("/v1/tickets", headers=boss)).json()["tickets"]
+    assert (row["kind"], row["queue"], row["contact"]) == ("callback", "sales", "c1")
+    path = f"/v1/tickets/{row['ticket']}"
+    taken = await http.post(f"{path}:assign", json={"agent": "ann", "team": "t1"}, headers=ann)
+    read = await http.get(path, headers=ann)
+    done = await http.post(f"{path}:status", json={"status": "resolved", "reason": "called"}, headers=ann)
+    assert [answer.status_code for answer in (taken, read, done)] == [200] * 3, [taken.text, read.text, done.text]
+    assert (read.json()["subject"], read.json()["agent"]) == ("Call back 回电", "ann")

@@ -16,6 +16,7 @@ app = command_line(
     {
         "api": "HTTP and gRPC.",
         "project": "The list of tickets, and whose each contact is.",
+        "react": "Facts of routing: calls back that were promised become tickets.",
     },
     wiring.TOPICS,
     lambda: settings(os.environ),

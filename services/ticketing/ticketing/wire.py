@@ -10,10 +10,13 @@ from google.protobuf.message import Message
 
 from contactcenter.bus.v1.envelope_pb2 import Sealed
 from contactcenter.contact.v1.events_pb2 import ContactEvent
+from contactcenter.routing.v1.config_pb2 import OVERFLOW_ACTION_CALLBACK
+from contactcenter.routing.v1.events_pb2 import RoutingEvent
 from contactcenter.ticket.v1 import events_pb2 as pb
 from switchlog.bus.record import Received
 from switchlog.envelope import Codec
 
+from .app.reactions import CallbackPromised
 from .domain import events as domain
 from .domain.events import Kind, SealedText, Source, Status, TicketEvent, Visibility
 from .projections.contacts import ContactSeen
@@ -72,6 +75,16 @@ def read_contact(received: Received) -> ContactSeen:
             return ContactSeen()
 
 
+def read_callback(received: Received) -> CallbackPromised | None:
+    """What routing promised: a call back, as a fact of any pool."""
+    event = received.parse(RoutingEvent)
+    flown = event.contact_overflowed
+    if event.WhichOneof("fact") != "contact_overflowed" or flown.action != OVERFLOW_ACTION_CALLBACK:
+        return None
+    at = event.meta.recorded_at.ToMilliseconds()
+    return CallbackPromised(flown.contact, flown.leg, flown.queue, flown.priority, at)
+
+
 def known_status(value: int) -> Status | None:
     """``None`` for one that is not known here."""
     word = _word(pb.TicketStatus.DESCRIPTOR, value)
@@ -87,6 +100,12 @@ def read_ticket_kind(value: int) -> Kind:
     """One that is not known here reads as a question."""
     word = _word(pb.TicketKind.DESCRIPTOR, value)
     return Kind(word) if word in set(Kind) else Kind.QUESTION
+
+
+def _read_source(value: int) -> Source:
+    """One that is not known here reads as the API."""
+    word = _word(pb.TicketSource.DESCRIPTOR, value)
+    return Source(word) if word in set(Source) else Source.API
 
 
 def status_value(status: Status) -> pb.TicketStatus.ValueType:
@@ -170,7 +189,7 @@ def _read_opened(fact: pb.TicketOpened) -> domain.TicketOpened:
         _open(fact.subject),
         _open(fact.body) if fact.HasField("body") else None,
         fact.opened_by,
-        Source.CONTACT if fact.source == pb.TICKET_SOURCE_CONTACT else Source.API,
+        _read_source(fact.source),
         fact.contact,
         fact.queue,
         fact.department,

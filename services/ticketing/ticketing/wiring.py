@@ -19,6 +19,7 @@ from . import wire
 from .adapters.customers import SealerOf, subject_keys
 from .api import tickets as tickets_api
 from .app.handlers import Tickets
+from .app.reactions import Reactions
 from .app.reading import Reading
 from .bus import consumers
 from .config import SERVICE, Settings
@@ -28,7 +29,7 @@ from .projections.tickets import TicketsView
 from .rpc.tickets import ticket_servicer
 
 TOPICS = {"ticket": wire.TOPIC}
-ROLES = frozenset({"api", "project", "relay"})
+ROLES = frozenset({"api", "project", "react", "relay"})
 
 
 async def run(
@@ -45,16 +46,22 @@ async def run(
         keys = subject_keys(CustomerServiceStub(channel))
         views, sealer = kernel.store.views, SealerOf(keys)
         contacts, listed = ContactsView(views), TicketsView(views)
-        tickets = Tickets(kernel.writer(TICKET, wire.CODEC), contacts, sealer)
+        writer = kernel.writer(TICKET, wire.CODEC)
+        tickets = Tickets(writer, contacts, sealer)
         reading = Reading(tickets, kernel.store.events, wire.CODEC, sealer, listed)
         knowing = kernel.consumer(
             consumers.GROUP_CONTACTS, ["contact.events.v1"], consumers.contacts_handler(contacts, wire.read_contact)
         )
         listing = kernel.consumer(consumers.GROUP_TICKETS, [wire.TOPIC], consumers.tickets_handler(listed, wire.CODEC))
+        promised = Reactions(writer, contacts, sealer, kernel.clock)
+        reacting = kernel.consumer(
+            consumers.GROUP_REACTIONS, ["routing.events.v1"], consumers.routing_handler(promised, wire.read_callback)
+        )
         forget = Tail(settings.kernel.kafka_bootstrap, [ERASURES], forgetting(keys))
         tasks: dict[str, list[Task]] = {
             "api": [("erasures", forget.run)],
             "project": [("contacts", knowing.run), ("projections", listing.run)],
+            "react": [("reactions", reacting.run)],
             "relay": [("relay", kernel.sweeper())],
         }
         api = "api" in roles

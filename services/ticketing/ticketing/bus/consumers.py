@@ -8,12 +8,14 @@ from switchlog.bus.consumer import Handler
 from switchlog.bus.record import Received
 from switchlog.envelope import Codec
 
+from ..app.reactions import CallbackPromised, Reactions
 from ..domain.events import TicketEvent
 from ..projections.contacts import ContactSeen, ContactsView
 from ..projections.tickets import TicketsView
 
 GROUP_CONTACTS = "ticketing-contacts"
 GROUP_TICKETS = "ticketing-projections"
+GROUP_REACTIONS = "ticketing-reactions"
 NOTHING = ContactSeen()
 
 
@@ -24,6 +26,17 @@ def contacts_handler(contacts: ContactsView, read: Callable[[Received], ContactS
         seen = read(received)
         if seen != NOTHING:
             await contacts.fold(received.stream, received.version, seen)
+
+    return handle
+
+
+def routing_handler(reactions: Reactions, read: Callable[[Received], CallbackPromised | None]) -> Handler:
+    """Calls back that were promised."""
+
+    async def handle(received: Received) -> None:
+        fact = read(received) if received.type.endswith(".ContactOverflowed") else None
+        if fact is not None:
+            await reactions.when_callback_promised(fact, received)
 
     return handle
 

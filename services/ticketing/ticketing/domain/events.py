@@ -20,6 +20,7 @@ class Kind(StrEnum):
     PROBLEM = "problem"
     REQUEST = "request"
     COMPLAINT = "complaint"
+    CALLBACK = "callback"
 
 
 class Visibility(StrEnum):
@@ -30,6 +31,7 @@ class Visibility(StrEnum):
 class Source(StrEnum):
     CONTACT = "contact"
     API = "api"
+    ROUTING = "routing"
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,8 @@ class _TicketKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TicketKind
     """Something is to be done."""
     TICKET_KIND_COMPLAINT: _TicketKind.ValueType  # 4
     """A complaint 投诉."""
+    TICKET_KIND_CALLBACK: _TicketKind.ValueType  # 5
+    """The customer left a queue and is to be called back 回电."""
 
 class TicketKind(_TicketKind, metaclass=_TicketKindEnumTypeWrapper):
     """What a ticket is."""
@@ -92,6 +94,8 @@ TICKET_KIND_REQUEST: TicketKind.ValueType  # 3
 """Something is to be done."""
 TICKET_KIND_COMPLAINT: TicketKind.ValueType  # 4
 """A complaint 投诉."""
+TICKET_KIND_CALLBACK: TicketKind.ValueType  # 5
+"""The customer left a queue and is to be called back 回电."""
 Global___TicketKind: _TypeAlias = TicketKind  # noqa: Y015
 
 class _CommentVisibility:
@@ -162,6 +166,8 @@ class _TicketSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TicketSo
     """By a form."""
     TICKET_SOURCE_API: _TicketSource.ValueType  # 4
     """By the API."""
+    TICKET_SOURCE_ROUTING: _TicketSource.ValueType  # 5
+    """By what routing promised, by rule or by a person."""
 
 class TicketSource(_TicketSource, metaclass=_TicketSourceEnumTypeWrapper):
     """How a ticket came."""
@@ -176,6 +182,8 @@ TICKET_SOURCE_FORM: TicketSource.ValueType  # 3
 """By a form."""
 TICKET_SOURCE_API: TicketSource.ValueType  # 4
 """By the API."""
+TICKET_SOURCE_ROUTING: TicketSource.ValueType  # 5
+"""By what routing promised, by rule or by a person."""
 Global___TicketSource: _TypeAlias = TicketSource  # noqa: Y015
 
 @_typing.final
@@ -328,7 +336,7 @@ class TicketOpened(_message.Message):
     department: _builtins.str
     """The department that is to do it."""
     opened_by: _builtins.str
-    """Who opened it; empty: the customer."""
+    """Who opened it; empty: the customer, or routing (see `source`)."""
     source: Global___TicketSource.ValueType
     """How it came."""
     channel: _types_pb2.Channel.ValueType
