@@ -1,4 +1,7 @@
-"""Rows of any time from what is stored, a local day or one longer interval at a time: no more of it is in memory."""
+"""Rows of any time from what is stored, a local day or one longer interval at a time: no more of it is in memory.
+
+Of few queues it is a week at a time.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from ..domain.tickets import Ticket, repeated
 
 AT_ONCE = 16
 """So many queues are read at the same time."""
+FEW = 8
 
 
 class Kept(Protocol):
@@ -51,15 +55,19 @@ class History:
 
     async def rows(self, begin: int, end: int) -> AsyncIterator[list[Row]]:
         """Rows of every interval that the span touches, whole, some intervals at a time; by start, then group."""
-        for spans in _days(begin, end, self.asked):
+        for spans in _chunks(begin, end, self.asked, self._stride):
             sheet = Sheet(self.asked, spans, self.places, self.now)
             await self._fill(sheet, spans[0][0], spans[-1][1])
             yield sheet.rows()
 
+    @property
+    def _stride(self) -> int:
+        return DAY_MS if len(self.places) > FEW else 7 * DAY_MS
+
     async def _fill(self, sheet: Sheet, begin: int, end: int) -> None:
-        for at in range(begin, end, DAY_MS):
+        for at in range(begin, end, self._stride):
             for n in range(0, len(self.places), AT_ONCE):
-                until = min(end, at + DAY_MS)
+                until = min(end, at + self._stride)
                 await asyncio.gather(*(self._cells(sheet, one, at, until) for one in self.places[n : n + AT_ONCE]))
         if self.asked.of_agents:
             await self._agents(sheet, begin, end)
@@ -94,11 +102,11 @@ class History:
                 sheet.take_ticket(ticket, repeated(ticket, known[ticket.customer]))
 
 
-def _days(begin: int, end: int, asked: Asked) -> Iterator[list[Span]]:
-    """The intervals, about a day's worth at a time."""
+def _chunks(begin: int, end: int, asked: Asked, stride: int) -> Iterator[list[Span]]:
+    """The intervals, so many at a time that they are ``stride`` long at most, or one."""
     found: list[Span] = []
     for span in intervals(begin, end, asked.step, asked.tz):
-        if found and span[1] - found[0][0] > DAY_MS:
+        if found and span[1] - found[0][0] > stride:
             yield found
             found = []
         found.append(span)

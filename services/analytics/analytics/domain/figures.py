@@ -23,6 +23,8 @@ OF_TIME = frozenset(
     | {"help_requests", "help_wait_ms"}
 )
 """Sums of agents' days; whatever else a day holds is in the cells too."""
+UNTOLD = ("reopened", "dirt_")
+"""Counts of which no figure is made begin so: alone they make no row."""
 FCR = frozenset({"fcr_open", "fcr_final"})
 
 Key = tuple[str, ...]
@@ -116,15 +118,11 @@ class Sum:
 
     @property
     def counts_anything(self) -> bool:
-        """Counts that were taken back leave zeros."""
+        """Counts that were taken back leave zeros; of some no figure is made."""
         kept = self.tally
-        counted: tuple[Mapping[Any, int], ...] = (
-            kept.offers,
-            kept.counts,
-            *kept.waits.values(),
-            *kept.buckets.values(),
-        )
-        return bool(kept.offered or self.waited or any(any(counts.values()) for counts in counted))
+        counted: list[Mapping[Any, int]] = [kept.offers, *kept.waits.values(), *kept.buckets.values()]
+        told = any(n and not name.startswith(UNTOLD) for name, n in kept.counts.items())
+        return bool(told or kept.offered or self.waited or any(any(counts.values()) for counts in counted))
 
 
 @dataclass
@@ -140,6 +138,7 @@ class Sheet:
     now: int
     sums: dict[tuple[Span, Key], Sum] = field(default_factory=dict)
     flags: dict[tuple[Span, str], Flags] = field(default_factory=dict)
+    groups: dict[tuple[str, str], Key | None] = field(default_factory=dict)
     of_quarter: dict[int, Span] = field(init=False)
     freshness_ms: dict[str, int] = field(init=False)
 
@@ -167,9 +166,10 @@ class Sheet:
         """Of a queue's event cells only agents' work with its contacts."""
         for cell in cells:
             for key, tally in cell.groups.items():
-                found, whose = {name: tally.counts[name] for name in WORK if name in tally.counts}, parted(key)
-                if found and self.asked.wants(*whose):
-                    self._add_counts(cell.start, (place.queue, *whose), found)
+                if not tally.counts.keys().isdisjoint(WORK) and (whose := self._whose(place.queue, key)) is not None:
+                    counts = self._sum(cell.start, whose).tally.counts
+                    for name in WORK:
+                        add(counts, name, tally.counts.get(name, 0))
 
     def take_day(self, day: Day) -> None:
         """An agent's time, of the quarter hours of these intervals."""
@@ -177,7 +177,7 @@ class Sheet:
             for team, sums in teams.items():
                 if start in self.of_quarter and self.asked.wants("", day.agent, team):
                     found = {name: amount for name, amount in sums.items() if name in OF_TIME}
-                    self._add_counts(start, ("", "", day.agent, team), found)
+                    self._add_counts(start, self._key("", "", day.agent, team), found)
 
     def take_ticket(self, ticket: Ticket, repeated: bool) -> None:
         """A ticket first resolved in these intervals; ``repeated`` is what is known so far."""
@@ -186,7 +186,7 @@ class Sheet:
         found = {"fcr_resolved": 1, "fcr_once": int(not repeated)}
         if settled(ticket, self.now):
             found |= {"fcr_final_resolved": 1, "fcr_final_once": int(not repeated)}
-        at = (ticket.queue, ticket.channel, ticket.resolved_by, "")
+        at = self._key(ticket.queue, ticket.channel, ticket.resolved_by, "")
         self._add_counts(quarter(ticket.resolved_at), at, found)
 
     def rows(self) -> list[Row]:
@@ -215,9 +215,8 @@ class Sheet:
 
     def _take_groups(self, queue: str, cell: Cell) -> None:
         for key, tally in cell.groups.items():
-            whose = parted(key)
-            if self.asked.wants(*whose):
-                into = self._sum(cell.start, (queue, *whose)).tally
+            if (whose := self._whose(queue, key)) is not None:
+                into = self._sum(cell.start, whose).tally
                 add_tally(into, tally)
                 for name in WORK if self.asked.of_agents else ():
                     # the agents' days tell their work with this queue's contacts too
@@ -226,21 +225,33 @@ class Sheet:
     def _take_waiting(self, queue: str, cell: Cell) -> None:
         for said in cell.waiting.values():
             if self.asked.wants(said.channel, "", ""):
-                into = self._sum(cell.start, (queue, said.channel, "", ""))
+                into = self._sum(cell.start, self._key(queue, said.channel, "", ""))
                 into.waited.append(max(0, self.now - said.queued_at))
                 into.arrived.append(max(0, self.now - said.arrived_at))
 
-    def _add_counts(self, start: int, at: tuple[str, str, str, str], found: Mapping[str, int]) -> None:
-        counts = self._sum(start, at).tally.counts
+    def _add_counts(self, start: int, key: Key, found: Mapping[str, int]) -> None:
+        counts = self._sum(start, key).tally.counts
         for name, amount in found.items():
             add(counts, name, amount)
 
-    def _sum(self, start: int, at: tuple[str, str, str, str]) -> Sum:
-        key = self.of_quarter[start], tuple(at[COLUMNS.index(column)] for column in self.asked.group_by)
-        found = self.sums.get(key)
+    def _sum(self, start: int, key: Key) -> Sum:
+        at = self.of_quarter[start], key
+        found = self.sums.get(at)
         if found is None:
-            found = self.sums[key] = Sum()
+            found = self.sums[at] = Sum()
         return found
+
+    def _whose(self, queue: str, group: str) -> Key | None:
+        """The row that a cell's group counts to, if it is asked for at all."""
+        at = queue, group
+        if at not in self.groups:
+            whose = parted(group)
+            self.groups[at] = self._key(queue, *whose) if self.asked.wants(*whose) else None
+        return self.groups[at]
+
+    def _key(self, *values: str) -> Key:
+        """Of queue, channel, agent and team what is grouped by."""
+        return tuple(values[COLUMNS.index(column)] for column in self.asked.group_by)
 
     def _flagged(self, span: Span, place: Place) -> tuple[Span, str]:
         """A row of one queue has its flags; any other has those that all queues asked for have."""
@@ -259,7 +270,7 @@ def _by_the_clock(place: Place, end: int, threshold_s: int) -> Flags:
 def _by_the_facts(place: Place, parts: Sequence[Cell], threshold_s: int) -> Flags:
     """What all cells of a queue's quarter hour say: of its target's threshold the fact, of others the clock."""
     if not place.pool:
-        return Flags(True, True, place.queue != "" and _all_over(parts))
+        return Flags(True, True, _all_over(parts) if place.queue else not _counted(parts))
     told = of_pools(parts)
     verdicts = threshold_s != place.target_s or all(cell.final_ms >= 0 for cell in told)
     final = verdicts and not any(cell.waiting for cell in parts) and all(cell.final for cell in told)
@@ -291,6 +302,11 @@ def _all_over(parts: Sequence[Cell]) -> bool:
     answered, counts = sum(total.waits.get("answered", {}).values()), total.counts
     handled = counts.get("handled", 0) >= answered and counts.get("queued", 0) <= total.offered
     return handled and counts.get("open", 0) == 0
+
+
+def _counted(parts: Sequence[Cell]) -> bool:
+    """Whether anything counts there: contacts that were queued in the end leave zeros."""
+    return Sum(merged(tally for cell in parts for tally in cell.groups.values())).counts_anything
 
 
 def _by_quarter(cells: Iterable[Cell]) -> dict[int, list[Cell]]:
