@@ -48,8 +48,8 @@ async def _send(client: AIOKafkaProducer, topic: str, facts: Mapping[int, list[F
     for partition, some in facts.items():
         batch = client.create_batch()
         for fact in some:
-            if batch.append(key=fact.key, value=fact.value, timestamp=None) is None:
+            if batch.append(key=fact.key, value=fact.value, timestamp=None, headers=fact.headers) is None:
                 await (await client.send_batch(batch, topic, partition=partition))
                 batch = client.create_batch()
-                batch.append(key=fact.key, value=fact.value, timestamp=None)
+                batch.append(key=fact.key, value=fact.value, timestamp=None, headers=fact.headers)
         await (await client.send_batch(batch, topic, partition=partition))

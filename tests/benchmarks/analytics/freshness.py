@@ -86,7 +86,7 @@ async def _steady(place: Place, rate: int, seconds: float) -> None:
     async with _producer(place) as out:
         began = time.monotonic()
         for sent, fact in enumerate(facts, 1):
-            await out.send(ROUTING, fact.value, fact.key)
+            await out.send(ROUTING, fact.value, fact.key, headers=fact.headers)
             if sent % 50 == 0:
                 await asyncio.sleep(max(0, began + sent / rate - time.monotonic()))
             if sent >= rate * seconds:

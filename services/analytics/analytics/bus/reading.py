@@ -23,7 +23,8 @@ from ..app.ports import Where
 log = get_logger(__name__)
 
 POLL_MS = 500
-BATCH = 5_000
+BATCH = 20_000
+"""So many records are folded before something is stored; only who catches up ever gets as many at once."""
 
 Connect = Callable[[ConsumerRebalanceListener], AIOKafkaConsumer]
 Open = Callable[[Where], Awaitable[Folding]]
