@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contactcenter.routing.v1 import events_pb2 as routing_pb
+from contactcenter.ticket.v1 import events_pb2 as ticket_pb
 from switchlog.testing import eventually
 
 from .centre import STORY
@@ -166,3 +167,45 @@ async def _known_ready(tenant: Tenant, agent: str) -> None:
         return (ready.key, ready.version) in [(one.source_stream, one.source_version) for one in seen]
 
     await eventually(observed)
+
+
+async def test_a_chat_is_not_passed_to_a_queue_of_calls(tenant: Tenant) -> None:
+    """RT-5 blocked: whoever asks is told at once, and the conversation stays where it is."""
+    await tenant.queue()
+    await tenant.queue("calls", channels=["voice"])
+    ann = await tenant.agent("ann")
+    visitor = await waiting(tenant)
+    await ann.takes(visitor.contact)
+
+    async def refused() -> bool:
+        answer = await ann.api.post("ingress_chat", f"/v1/contacts/{visitor.contact}:transfer", {"queue": "calls"})
+        return (answer.status_code, answer.json()["reason"]) == (409, "CHANNEL_NOT_TAKEN")
+
+    assert await eventually(refused)
+    await ann.says(visitor.contact, "Then I help you myself.")
+    await visitor.hears("Then I help you myself.")
+    await ann.ends(visitor.contact)
+
+
+async def test_who_comes_when_a_queue_is_closed_is_called_back_by_a_ticket(tenant: Tenant) -> None:
+    """RT-5 RT-6 RT-9: the published row follows the hours, the rule promises, a ticket says whom to call and why."""
+    never = {"pools": ["front"], "time_zone": "Asia/Shanghai", "weekly": {}}
+    assert (await tenant.admin.put("routing", "/v1/hours/never", never)).is_success
+    promise = {"rule": "promise", "trigger": "closed", "action": "callback"}
+    await tenant.queue("night", hours="never", overflows=[promise])
+    await tenant.queue("shut", hours="never")
+    timers = await tenant.fact("pool-", "TimerElapsed", 2)
+    assert not timers.data.open
+    visitor = await waiting(tenant, queue="night")
+    await visitor.status("ended")
+    opened = (await tenant.fact("ticket-", "TicketOpened")).data
+    assert (opened.contact, opened.queue, bool(opened.customer_ref)) == (visitor.contact, "night", True)
+    assert opened.kind == ticket_pb.TICKET_KIND_CALLBACK
+    assert outcomes(tenant, visitor.contact) == ["callback"]
+    late = await tenant.visitor("shut")
+
+    async def refused() -> bool:
+        answer = await late.send("message", {"kind": "text", "text": "Hello?"})
+        return bool(answer["data"].get("reason") == "QUEUE_CLOSED")
+
+    assert await eventually(refused)
