@@ -100,9 +100,9 @@ def _level_row(standing: Standing) -> rows.ServiceLevelRow:
         start=stamp(start),
         end=stamp(start + levels.QUARTER_MS),
         revision=standing.revision,
-        verdicts_final=standing.final_ms >= 0,
-        final=standing.final,
-        durations_final=standing.durations_final,
+        verdicts_final=standing.flags.verdicts_final,
+        final=standing.flags.final,
+        durations_final=standing.flags.durations_final,
         target_threshold_s=standing.queue.threshold_s,
         short_abandon_s=standing.queue.short_abandon_ms // 1000,
         thresholds=_thresholds(standing),
@@ -177,7 +177,7 @@ def _thresholds(standing: Standing) -> list[rows.ThresholdCount]:
             callback_in=found.callback,
             removed_in=found.removed,
             waiting_over=found.waiting_over,
-            verdicts_final=standing.final or found.threshold_s * 1000 <= standing.final_ms,
+            verdicts_final=standing.flags.final or found.threshold_s * 1000 <= standing.final_ms,
             answered_accept_in=found.accepted,
         )
         for found in within(standing.tally, standing.waited_ms, thresholds_of(standing.queue))

@@ -23,6 +23,7 @@ from .adapters import agent_facts, contact_facts, fed_events, fed_facts, parquet
 from .api import feed as feed_api
 from .api import figures as figures_api
 from .app.agent_time import AgentTime
+from .app.closing import Closing
 from .app.feeding import Feeding
 from .app.lines import Pace
 from .app.publishing import Publisher
@@ -116,7 +117,8 @@ async def _fold(settings: Settings, kernel: Kernel, rows: StoredRows) -> None:
         return zone((await rows.pool_of(tenant, pool)).time_zone or settings.time_zone)
 
     def publishers(worker: Worker) -> tuple[Publisher, AgentTime]:
-        levels = Publisher(rows, kernel.clock, wire.level_record, send, worker.evict, worker.mine)
+        closing = Closing(rows, worker.mine)
+        levels = Publisher(rows, kernel.clock, wire.level_record, send, worker.evict, worker.mine, closing)
         return levels, AgentTime(rows, kernel.clock, wire.shift_record, send_time, zone_of, worker.evict_day)
 
     bootstrap, group = settings.kernel.kafka_bootstrap, settings.group

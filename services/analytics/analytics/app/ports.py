@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 from switchlog.bus.record import Raw
 
-from ..domain.board import Queue
+from ..domain.board import Pool, Queue
 from ..domain.counters import Counters, Day, DayKey
 from ..domain.ledger import Clerk
 from ..domain.levels import Cell, CellKey
@@ -81,6 +81,10 @@ class Published(Protocol):
         ...
 
     async def queue(self, tenant: str, queue: str) -> Queue | None: ...
+
+    async def pool_of(self, tenant: str, pool: str) -> Pool:
+        """Its clock and zone; a fed source's clock is the time up to which it is told."""
+        ...
 
     async def freshness_ms(self, tenant: str, pool: str, now: int) -> int:
         """Age of the newest fact of a pool, or of the moment when its partition was last read to the end."""

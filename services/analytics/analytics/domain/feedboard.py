@@ -10,13 +10,16 @@ from analytics.domain.amounts import Amounts, difference
 from analytics.domain.counters import Counters
 from analytics.domain.fed import contribution
 from analytics.domain.fedstory import Fact
-from analytics.domain.levels import COHORT, Cell, CellKey
+from analytics.domain.levels import COHORT, QUARTER_MS, Cell, CellKey
 
 ContactKey = tuple[str, str]
 """(stream key, contact)."""
 
 QueueKey = tuple[str, str, str]
 """(tenant, queue, source)."""
+
+POOL = "feed:"
+"""A fed queue's pool is this and its source, of several apart by spaces: no pool's id has a colon."""
 
 FOR_EVER = 1 << 50
 """A clock beyond all times: a file that was given whole is final."""
@@ -68,7 +71,10 @@ class FedContact:
 
 @dataclass(slots=True)
 class FeedBoard:
-    """``streams`` are by stream key; ``queues`` are those told of since the start, to be known to whoever asks."""
+    """``streams`` are by stream key; ``queues`` are those told of since the start, to be known to whoever asks.
+
+    ``opened`` is, by tenant and source, the earliest cohort that changed and is not past by the source's time.
+    """
 
     next: int = 0
     seen: dict[str, int] = field(default_factory=dict)
@@ -80,6 +86,7 @@ class FeedBoard:
     changed_streams: dict[str, FedStream] = field(default_factory=dict)
     changed_contacts: dict[ContactKey, FedContact] = field(default_factory=dict)
     changed_queues: dict[QueueKey, int] = field(default_factory=dict)
+    opened: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def put_cell(self, cell: Cell) -> None:
         """Take over a stored cell."""
@@ -91,7 +98,7 @@ class FeedBoard:
     def stored(self) -> None:
         """What had changed is durable."""
         self.counters.stored()
-        self.changed_streams, self.changed_contacts, self.changed_queues = {}, {}, {}
+        self.changed_streams, self.changed_contacts, self.changed_queues, self.opened = {}, {}, {}, {}
 
     def evict(self, key: CellKey) -> None:
         """Forgotten by age alone: ``forget``."""
@@ -135,9 +142,18 @@ def told(board: FeedBoard, key: str, offset: int, contact: str, fact: Fact) -> N
     new = board.amounts[at] = contribution(f"{source}:{contact}", found.facts)
     changes = difference(old, new)
     board.counters.contribute(offset, tenant, changes)
-    for kind, queue, *_ in changes:
-        if kind == COHORT and queue and (tenant, queue, source) not in board.queues:
-            board.queues[tenant, queue, source] = board.changed_queues[tenant, queue, source] = offset + 1
+    for kind, queue, start, *_ in changes:
+        if kind == COHORT and queue:
+            _changed(board, (tenant, queue, source), start, offset, board.streams[key])
+
+
+def _changed(board: FeedBoard, queue: QueueKey, start: int, offset: int, stream: FedStream) -> None:
+    """A cohort of ``queue`` changes."""
+    if queue not in board.queues:
+        board.queues[queue] = board.changed_queues[queue] = offset + 1
+    if start + QUARTER_MS > stream.final_until:
+        of = queue[0], queue[2]
+        board.opened[of] = min(start, board.opened.get(of, start))
 
 
 def told_of_agent(board: FeedBoard, key: str, offset: int, agent: str, fact: Fact) -> None:

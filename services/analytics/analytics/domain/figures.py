@@ -270,11 +270,11 @@ def _by_the_clock(place: Place, end: int, threshold_s: int) -> Flags:
 def _by_the_facts(place: Place, parts: Sequence[Cell], threshold_s: int) -> Flags:
     """What all cells of a queue's quarter hour say: of its target's threshold the fact, of others the clock."""
     if not place.pool:
-        return Flags(True, True, _all_over(parts) if place.queue else not _counted(parts))
+        return Flags(True, True, all_over(parts) if place.queue else not _counted(parts))
     told = of_pools(parts)
     verdicts = threshold_s != place.target_s or all(cell.final_ms >= 0 for cell in told)
     final = verdicts and not any(cell.waiting for cell in parts) and all(cell.final for cell in told)
-    return Flags(verdicts, final, final and (durations_final(parts) if told else _all_over(parts)))
+    return Flags(verdicts, final, final and (durations_final(parts) if told else all_over(parts)))
 
 
 def of_pools(cells: Iterable[Cell]) -> list[Cell]:
@@ -296,7 +296,7 @@ def durations_final(parts: Sequence[Cell]) -> bool:
     return heard and counts.get("open", 0) == 0
 
 
-def _all_over(parts: Sequence[Cell]) -> bool:
+def all_over(parts: Sequence[Cell]) -> bool:
     """Where no pool tells: fed contacts that have ended with their wrap-up, or nothing but tickets counts here."""
     total = merged(tally for cell in parts for tally in cell.groups.values())
     answered, counts = sum(total.waits.get("answered", {}).values()), total.counts

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from ..app.ports import Read, Where
 from ..domain.board import Pool, Queue
 from ..domain.counters import Day, DayKey
+from ..domain.feedboard import POOL as FEED
 from ..domain.feedboard import ContactKey, FedContact, FedStream, FeedBoard
 from ..domain.levels import Cell, CellKey
-from .rows import FEED, Progress, StoredRows, decoded, encode
+from .rows import Progress, StoredRows, decoded, encode
 
 AT_ONCE = 64
 """So many rows are asked for at the same time."""
@@ -68,6 +69,8 @@ class FedRows:
         ]
         await self.rows.put("pools", clocks)
         await self.rows.put("fed_streams", [(to, name, encode(one), one.version) for (to, _, name), one in streams])
+        for (tenant, source), start in board.opened.items():
+            await self.rows.fed_opened(where, tenant, source, start, board.next)
         await self.rows.save_progress(where, Progress(board.next, {}, []))
         board.stored()
         board.forget()

@@ -11,6 +11,7 @@ Views (their names begin with the state's, so that a rebuild goes beside the old
 ``cases``   <tenant>/<customer> | <ticket>                      : tickets again, by whose they are
 ``resolved`` <tenant>/<queue> | <quarter hour>/<ticket>         : and by when they were first resolved
 ``ticket_queues`` <tenant>    | <queue>                         : the queues that tickets name
+``fed_open``<group>          | <tenant>/<source>/<topic>/<partition> : from where on fed rows may not be final
 ``progress``<group>          | <topic>/<partition>
 ``fresh``   <group>          | <topic>/<partition>              : read to its end at that instant
 """
@@ -26,11 +27,13 @@ from aiokafka.partitioner import murmur2
 
 from switchlog.store import ViewRow, ViewStore
 
+from ..app.closing import Mark
 from ..app.ports import Where
 from ..domain.board import Pool, Queue
 from ..domain.counters import Counters, Day, DayKey
 from ..domain.feed import STREAMS, streams_of
-from ..domain.feedboard import FedStream
+from ..domain.feedboard import FOR_EVER, FedStream
+from ..domain.feedboard import POOL as FEED
 from ..domain.floor import Agent
 from ..domain.ledger import Clerk
 from ..domain.levels import COHORT, DAY_MS, EVENT, Cell, CellKey
@@ -38,8 +41,8 @@ from ..domain.tickets import Ticket
 
 T = TypeVar("T")
 PAGE = 1000
-FEED = "feed:"
-"""A fed queue's pool is this and its source: no pool's id has a colon."""
+MOVES = 1 << 20
+"""A mark moves on at most so often between two facts."""
 LEVELS = {COHORT: "levels", EVENT: "level_events"}
 
 encode = msgspec.msgpack.Encoder().encode
@@ -205,10 +208,13 @@ class StoredRows:
         return next((row.version for row in rows if row.key == f"{topic}/{partition}"), 0)
 
     async def _source(self, tenant: str, pool: str) -> Pool:
-        """A source stands where the last of all its streams stands."""
+        """A source stands where the last of all its streams stands; a queue of several where the last of them does."""
+        return Pool(pool, min([await self._fed_clock(tenant, one) for one in pool.split()]))
+
+    async def _fed_clock(self, tenant: str, pool: str) -> int:
         rows = [row async for row in self._span("pools", tenant, f"{pool}/", f"{pool}0")]
         clocks = [decoded(row, Pool).clock for row in rows]
-        return Pool(pool, min(clocks) if len(clocks) == STREAMS else 0)
+        return min(clocks) if len(clocks) == STREAMS else 0
 
     async def _fed_at(self) -> int:
         """When all partitions of feeds had last been read to their ends."""
@@ -223,6 +229,38 @@ class StoredRows:
     async def fed_queues(self, tenant: str, source: str) -> set[str]:
         """The queues that a source tells of."""
         return {queue.queue async for queue in self.queues_of(tenant) if queue.pool == FEED + source}
+
+    # --- fed rows: from where on they are open ------------------------------------------------------------------------
+
+    async def fed_opened(self, where: Where, tenant: str, source: str, start: int, upto: int) -> None:
+        """Something that begins at ``start`` changed; ``upto`` is the partition's next offset."""
+        key = f"{tenant}/{source}/{where}"
+        found = await self.views.get(self.view("fed_open"), self.group, key)
+        kept = start if found is None else min(start, int(found.value))
+        await self.put("fed_open", [(self.group, key, b"%d" % kept, upto * MOVES)])
+
+    async def fed_closed(self, mark: Mark, start: int) -> None:
+        key = f"{mark.tenant}/{mark.source}/{mark.where}"
+        await self.put("fed_open", [(self.group, key, b"%d" % start, mark.version + 1)])
+
+    async def fed_marks(self) -> list[Mark]:
+        rows = [row async for row in self.scan("fed_open", self.group)]
+        return [_mark(row) for row in rows if int(row.value) < FOR_EVER]
+
+    async def fed_until(self, tenant: str, source: str) -> tuple[int, int]:
+        latest = max((stream.clock for stream in await self.fed_streams(tenant, source)), default=0)
+        return (await self._source(tenant, FEED + source)).clock, latest
+
+    async def fed_threshold_s(self, tenant: str, source: str) -> int:
+        found = [await self.queue(tenant, name) for name in await self.fed_queues(tenant, source)]
+        return max((queue.threshold_s for queue in found if queue), default=0)
+
+    async def fed_starts(self, tenant: str, source: str, begin: int, end: int) -> list[tuple[str, int]]:
+        found: set[tuple[str, int]] = set()
+        for queue in await self.fed_queues(tenant, source):
+            span = self._span(LEVELS[COHORT], f"{tenant}/{queue}", f"{begin:015d}", f"{end:015d}")
+            found |= {(queue, int(row.key.partition("/")[0])) async for row in span}
+        return sorted(found)
 
     # --- shared ------------------------------------------------------------------------------------------------------
 
@@ -253,6 +291,11 @@ def _cell_key(start: int, where: Where) -> str:
     return f"{start:015d}/{where}"
 
 
+def _mark(row: ViewRow) -> Mark:
+    tenant, source, where = row.key.split("/", 2)
+    return Mark(tenant, source, where, int(row.value), row.version)
+
+
 def _day_partition(tenant: str, start: int) -> str:
     return f"{tenant}/{start:015d}"
 
@@ -265,4 +308,6 @@ def _latest(one: Queue, other: Queue) -> Queue:
     """The definition that counts: a standing one before one removed, then the later."""
     first, second = sorted((one, other), key=lambda queue: (not queue.removed, queue.defined_at, queue.pool))
     second.open = sorted({*first.open, *second.open})
+    if first.pool.startswith(FEED) and second.pool.startswith(FEED):
+        second.pool = " ".join(sorted({*first.pool.split(), *second.pool.split()}))
     return second
