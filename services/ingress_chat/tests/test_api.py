@@ -11,6 +11,7 @@ import pytest
 
 from ingress_chat import wiring
 from switchlog.auth.verifier import StaticKeys, Trust
+from switchlog.envelope import StreamId
 from switchlog.testing import TestIssuer
 
 from .scene import DOOR, SITE_KEY, TENANT, Scene
@@ -62,6 +63,17 @@ async def test_a_visitor_gets_a_contact_and_its_token(http: Http) -> None:
     assert (await http.post("/v1/tickets", headers=bearer)).status_code == 201
 
 
+async def test_who_comes_back_with_the_same_secret_is_the_same_customer_in_another_conversation(
+    http: Http, scene: Scene
+) -> None:
+    """RT-1"""
+    contacts = [(await visit(http, browser=browser)).json()["contact_id"] for browser in ("a" * 22, "a" * 22, "b" * 22)]
+    states = [await scene.chats.state(StreamId(TENANT, f"contact-{contact}")) for contact in contacts]
+    refs = [state.contact.customer_ref for state in states]
+    assert len({*contacts}) == 3
+    assert refs[0] == refs[1] != refs[2]
+
+
 @pytest.mark.parametrize(
     "wrong,status",
     [
@@ -71,6 +83,8 @@ async def test_a_visitor_gets_a_contact_and_its_token(http: Http) -> None:
         ({"attributes": {"plan": "x" * 129}}, 422),
         ({"locale": "<b>"}, 422),
         ({"tenant": "other"}, 422),
+        ({"browser": "guessable"}, 422),
+        ({"browser": "x" * 129}, 422),
     ],
 )
 async def test_bad_visits_are_refused(http: Http, wrong: dict[str, Any], status: int) -> None:
