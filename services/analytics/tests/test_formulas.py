@@ -160,6 +160,17 @@ def test_cost_is_undefined_in_several_currencies_and_occupancy_of_a_queue() -> N
     assert found == {"cost_per_contact": None, "occupancy": None}
 
 
+def test_a_cost_that_was_taken_back_is_no_cost_in_a_second_currency() -> None:
+    """A contact's costs move to its first queue once that is known: where they were a zero stays."""
+    once = figures(
+        Level(answered=2, counts={"cost_CNY_micros": 6_000_000, "cost_USD_micros": 0}), ("cost_per_contact",)
+    )
+    assert once == {"cost_per_contact": 3}
+    assert figures(Level(answered=2, counts={"cost_CNY_micros": 0}), ("cost_per_contact",)) == {
+        "cost_per_contact": None
+    }
+
+
 def test_the_longest_wait_is_of_those_who_wait_in_this_queue_and_since_they_arrived() -> None:
     found = level(Tally(), [5_000, 9_000], 20, [60_000, 9_000])
     assert figures(found, ("queue_depth", "longest_wait", "longest_wait_arrival")) == {

@@ -219,6 +219,7 @@ def csat(found: Level) -> float | None:
 def cost_per_contact(found: Level) -> float | None:
     """Cost, in units of its currency / contacts answered by agents or systems; undefined in several currencies."""
     costs = [amount for name, amount in found.counts.items() if name.startswith("cost_") and name.endswith("_micros")]
+    costs = [amount for amount in costs if amount]  # what was taken back leaves a zero
     if len(costs) != 1:
         return None
     return ratio(costs[0] / 1_000_000, found.answered + _n(found, "answered_by_system"))
