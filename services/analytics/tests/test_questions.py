@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import AsyncIterator
+import uuid
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from types import SimpleNamespace
 
 import httpx2
@@ -28,6 +28,7 @@ from contactcenter.contact.v1.types_pb2 import CHANNEL_CHAT, CHANNEL_VOICE
 from contactcenter.ticket.v1 import events_pb2 as ticket_pb
 from switchlog.clock import ManualClock
 from switchlog.store.opening import open_store
+from switchlog.store.settings import StoreSettings
 from switchlog.testing import TestIssuer
 from switchlog.testing import test_settings as settings_for_tests
 from switchlog.testing.places import own_store
@@ -141,20 +142,36 @@ class Centre:
         return answer.json()["rows"]
 
 
+class Apart:
+    """A test's own views in a store that all share."""
+
+    def __init__(self, views) -> None:
+        self._views, self._name = views, f"t{uuid.uuid4().hex[:8]}"
+
+    def __getattr__(self, method: str):
+        return lambda view, *more: getattr(self._views, method)(f"{self._name}_{view}", *more)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreSettings]:
+    """One store for all tests: to make one takes Cassandra seconds."""
+    with own_store("analytics", tmp_path_factory.mktemp("store")) as settings:
+        yield settings
+
+
 @pytest.fixture
-async def centre(tmp_path: Path) -> AsyncIterator[Centre]:
-    with own_store("analytics", tmp_path) as settings:
-        store = await open_store(settings, "analytics")
-        centre = Centre(store.views)
+async def centre(kept: StoreSettings) -> AsyncIterator[Centre]:
+    store = await open_store(kept, "analytics")
+    centre = Centre(Apart(store.views))
 
-        async def ready() -> dict[str, bool]:
-            return {"store": True}
+    async def ready() -> dict[str, bool]:
+        return {"store": True}
 
-        kernel = SimpleNamespace(settings=settings_for_tests("analytics"), ready=ready)
-        app = wiring.app(Settings(kernel.settings, "r1"), kernel, centre.questions, centre.issuer.verifier)
-        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://test") as centre.http:
-            yield centre
-        await store.close()
+    kernel = SimpleNamespace(settings=settings_for_tests("analytics"), ready=ready)
+    app = wiring.app(Settings(kernel.settings, "r1"), kernel, centre.questions, centre.issuer.verifier)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://test") as centre.http:
+        yield centre
+    await store.close()
 
 
 @pytest.fixture
