@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import tzinfo
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ..domain import surge
@@ -27,6 +28,8 @@ from ..domain.state import Board, Finality, quarter_end
 from ..domain.surge import MINUTE_MS
 from ..domain.waiting import timer_of
 from .calendars import calendar_at, next_change, same_quarters
+
+OfferOver = OfferAccepted | OfferDeclined | OfferExpired | OfferWithdrawn
 
 
 def in_time(timer: TimerElapsed) -> int:
@@ -62,22 +65,14 @@ class Deadlines:
 
     def follow(self, events: Iterable[Event], board: Board, now: int, time: float) -> None:
         """After ``events``: new deadlines; those whose offer, step or quarter hour is over are dropped."""
+        contacts: dict[str, None] = {}
         for event in events:
-            self._about_contact(getattr(event, "contact", ""), board, now, time)
-            self._about_queues(event, board, now, time)
-            match event:
-                case ContactOffered(offer_id, expires_at=at):
-                    self._offer(offer_id, at, now, time)
-                case ContactWaiting(queue=queue, queued_at=queued_at):
-                    self._finality(board.finalities.get((queue, quarter_end(queued_at))), now, time)
-                case OfferAccepted(offer_id) | OfferDeclined(offer_id) | OfferExpired(offer_id):
-                    self._drop(offer_id)
-                case OfferWithdrawn(offer_id):
-                    self._drop(offer_id)
-                case TimerElapsed(TimerKind.FINALITY, queue=queue, interval_end=end):
-                    self._drop(f"{queue}@{end}")
-                case _:
-                    pass
+            contacts[getattr(event, "contact", "")] = None
+            follow = _FOLLOWED.get(type(event))
+            if follow is not None:
+                follow(self, event, board, now, time)
+        for id in contacts:
+            self._about_contact(id, board, now, time)
 
     def told(self, timers: Iterable[TimerElapsed], board: Board, now: int, time: float) -> None:
         """After ``timers`` were decided: what was due and had no effect is waited for no longer, surges looked at."""
@@ -93,12 +88,12 @@ class Deadlines:
 
     def next(self) -> float | None:
         """When the earliest is due, seconds of bus time."""
-        first = next(iter(self._due), None)
-        return None if first is None else self._due.key(first)[0] / 1000
+        entries = self._due.entries()
+        return entries[0][0][0] / 1000 if entries else None
 
     def _until(self, time_ms: int) -> Iterator[str]:
-        for id in self._due:
-            if self._due.key(id)[0] > time_ms:
+        for (due, *_), id in self._due.entries():
+            if due > time_ms:
                 return
             yield id
 
@@ -130,20 +125,31 @@ class Deadlines:
         elif self._timers.get(id) != timer:
             self._put(id, timer, now, time)
 
-    def _about_queues(self, event: Event, board: Board, now: int, time: float) -> None:
-        match event:
-            case ContactWaiting(queue=queue) if queue in board.crowds:
-                self._crowd(board, queue, now, time)
-            case QueueDefined(queue):
-                self._calendar(board, queue.id, now, time)
-            case TimerElapsed(TimerKind.HOURS, queue=queue):
-                self._calendar(board, queue, now, time)
-            case HoursDefined(hours):
-                for one in board.queues.values():
-                    if one.hours == hours.id:
-                        self._calendar(board, one.id, now, time)
-            case _:
-                pass
+    def _offered(self, event: ContactOffered, board: Board, now: int, time: float) -> None:
+        if event.offer_id in board.offers:  # most are accepted in the turn that makes them
+            self._offer(event.offer_id, event.expires_at, now, time)
+
+    def _offer_over(self, event: OfferOver, board: Board, now: int, time: float) -> None:
+        self._drop(event.offer_id)
+
+    def _waits(self, event: ContactWaiting, board: Board, now: int, time: float) -> None:
+        if event.queue in board.crowds:
+            self._crowd(board, event.queue, now, time)
+        self._finality(board.finalities.get((event.queue, quarter_end(event.queued_at))), now, time)
+
+    def _elapsed(self, event: TimerElapsed, board: Board, now: int, time: float) -> None:
+        if event.kind is TimerKind.HOURS:
+            self._calendar(board, event.queue, now, time)
+        elif event.kind is TimerKind.FINALITY:
+            self._drop(f"{event.queue}@{event.interval_end}")
+
+    def _queue_defined(self, event: QueueDefined, board: Board, now: int, time: float) -> None:
+        self._calendar(board, event.queue.id, now, time)
+
+    def _hours_defined(self, event: HoursDefined, board: Board, now: int, time: float) -> None:
+        for one in board.queues.values():
+            if one.hours == event.hours.id:
+                self._calendar(board, one.id, now, time)
 
     def _calendar(self, board: Board, queue: str, now: int, time: float) -> None:
         """What the calendar says now if the board has not heard it, else its next change."""
@@ -180,8 +186,21 @@ class Deadlines:
         self._due.put(id, (int(time * 1000) + timer.due_at - now + self._late(timer),))
 
     def _drop(self, id: str) -> None:
-        self._timers.pop(id, None)
-        self._due.drop(id)
+        if self._timers.pop(id, None) is not None:
+            self._due.drop(id)
+
+
+_FOLLOWED: dict[type[Any], Callable[[Deadlines, Any, Board, int, float], None]] = {
+    ContactOffered: Deadlines._offered,
+    OfferAccepted: Deadlines._offer_over,
+    OfferDeclined: Deadlines._offer_over,
+    OfferExpired: Deadlines._offer_over,
+    OfferWithdrawn: Deadlines._offer_over,
+    ContactWaiting: Deadlines._waits,
+    TimerElapsed: Deadlines._elapsed,
+    QueueDefined: Deadlines._queue_defined,
+    HoursDefined: Deadlines._hours_defined,
+}
 
 
 def zone_of(name: str, otherwise: tzinfo) -> tzinfo:

@@ -152,7 +152,7 @@ def _plan(plan: Plan) -> dict[str, Any]:
 
 def _shallow(one: Any) -> dict[str, Any]:
     """``asdict`` without copies, which are most of its time: for what holds no dataclasses and is written at once."""
-    names, values = _fields(type(one))
+    names, values = _fields(one.__class__)
     return dict(zip(names, values(one), strict=True))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import assert_never
 
 from routing.domain import observed as seen
@@ -66,15 +65,15 @@ def evolve(board: Board, event: Event, at: int) -> Board:
             _wait_again(board, offer_id)
         case ContactAssigned():
             _assigned(board, event, at)
+        case ContactDequeued():
+            learn_wait(board, board.contacts[event.contact], event)
+            _gone(board, board.contacts.pop(event.contact))
+        case CapacityReleased():
+            _released(board, event, at)
         case SkillsRelaxed() | TargetReached() | PriorityRaised() | ContactOverflowed() | ContactPulled():
             passed(board, event)
         case OverflowObserved():
             overflow_observed(board, event)
-        case ContactDequeued(contact):
-            learn_wait(board, board.contacts[contact], event)
-            _gone(board, board.contacts.pop(contact))
-        case CapacityReleased():
-            _released(board, event, at)
         case AgentReleased(agent):
             _forgive(board, board.agents[agent])
             board.lines.forget(board.agents[agent])
@@ -144,7 +143,8 @@ def _assigned(board: Board, event: ContactAssigned, at: int) -> None:
     agent.work[leg_key(event.contact, event.leg)] = Work(event.contact, event.leg, event.queue, event.channel)
     agent.idle_since = at
     contact.phase, contact.assigned_at = Phase.ASSIGNED, event.accepted_at
-    contact.rings = {event.offer_id: replace(contact.rings[event.offer_id], expires_at=0)}
+    ring = contact.rings[event.offer_id]
+    contact.rings = {ring.offer_id: Ring(ring.offer_id, ring.agent, ring.team, ring.offered_at, expires_at=0)}
     board.rings(contact)
     board.lines.update(agent)
 

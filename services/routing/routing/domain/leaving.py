@@ -33,6 +33,7 @@ def dequeue(
 ) -> None:
     """The contact leaves its queue; offers still open are withdrawn first and their agents may get another."""
     freed = withdraw_rings(turn, contact, Withdrawal.MOVED if moved else Withdrawal.CUSTOMER_LEFT)
+    ring = contact.ring
     turn.happen(
         ContactDequeued(
             contact=contact.id,
@@ -43,10 +44,10 @@ def dequeue(
             queued_at=contact.queued_at,
             left_at=max(at, contact.queued_at),
             offers=contact.attempts,
-            agent=contact.agent,
-            team=contact.team,
-            offer_id=contact.offer_id,
-            offered_at=contact.offered_at,
+            agent=ring.agent,
+            team=ring.team,
+            offer_id=ring.offer_id,
+            offered_at=ring.offered_at,
             accepted_at=contact.assigned_at,
             to_queue=to_queue,
             after_announcement=after_announcement,

@@ -42,7 +42,7 @@ class Line:
     """Who waits for the same, who of the qualified is free, and why the others are not.
 
     Contacts wait by share: those of queues with a weight by queue, all others together under "". ``stale`` are the
-    members that changed since they were last looked at.
+    members that changed since they were last looked at, ``looked_at`` says after which change of agents that was.
     """
 
     demand: Demand
@@ -52,6 +52,7 @@ class Line:
     free: Ranked = field(default_factory=Ranked)
     refused: Counter[str] = field(default_factory=Counter)
     stale: dict[str, None] = field(default_factory=dict)
+    looked_at: int = -1
     channel: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -79,7 +80,7 @@ class Lines:
         self._changed: dict[str, None] = {}
         self._settled: dict[str, tuple[Capacity, str, list[str]]] = {}
         self._holds: dict[str, dict[tuple[str, Attributes], bool]] = {}
-        self._members = 0
+        self._members = self._changes = 0
         for agent in agents.values():
             self.requalify(agent)
 
@@ -89,7 +90,8 @@ class Lines:
         """The lines in which ``contact`` waits or would, each up to date."""
         lines = self._waits[contact.id][1] if contact.id in self._waits else self._open(contact.demand, setting)
         for line in lines:
-            self._look_again(line)
+            if line.looked_at != self._changes:
+                self._look_again(line)
         return lines
 
     def wait(self, contact: Contact, setting: Setting, share: str = "") -> None:
@@ -130,6 +132,7 @@ class Lines:
 
     def update(self, agent: Agent) -> None:
         """After any other change of ``agent``."""
+        self._changes += 1
         self._reasons.pop(agent.id, None)
         if agent.id not in self._changed:
             if len(self._changed) >= CHANGED_KEPT:
@@ -137,6 +140,7 @@ class Lines:
             self._changed[agent.id] = None
 
     def forget(self, agent: Agent) -> None:
+        self._changes += 1
         for known in (self._reasons, self._holds, self._changed, self._settled):
             known.pop(agent.id, None)
         for place in self._places.pop(agent.id, ()):
@@ -211,7 +215,7 @@ class Lines:
                 line.free.put(id, line.policy.rank(agent, line.demand))
             elif not before:
                 line.free.drop(id)
-        line.stale = dict.fromkeys(changing)
+        line.stale, line.looked_at = dict.fromkeys(changing), self._changes
 
     def _reason(self, agent: Agent, channel: str) -> str:
         reasons = self._reasons.get(agent.id)

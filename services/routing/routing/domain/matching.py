@@ -46,7 +46,9 @@ def bring_together(turn: Turn, contacts: Sequence[str] = (), agents: Sequence[st
     """Offer what can be offered, now that ``contacts`` wait (again) and ``agents`` may be free (again)."""
     board = turn.board
     open_ones = [c for id in contacts if (c := board.contacts.get(id)) and c.phase is not Phase.ASSIGNED]
-    for contact in sorted(open_ones, key=lambda c: _place(board, c)):
+    if len(open_ones) > 1:
+        open_ones.sort(key=lambda c: _place(board, c))
+    for contact in open_ones:
         ring(turn, contact)
     for id in agents:
         while (agent := board.agents.get(id)) and (next_contact := contact_for(board, agent)):
@@ -152,9 +154,10 @@ def _uuid5(name: str) -> str:
 def accept(turn: Turn, contact: Contact, ring: Ring, command_id: str = "", *, automatic: bool = False) -> list[str]:
     """The contact is this agent's; the others that rang are told so in the same turn (RT-2). Who was freed by that."""
     others = [one for one in contact.rings.values() if one is not ring]
-    accepted = OfferAccepted(*terms(contact, ring), ring.offered_at, command_id, automatic)
+    about = terms(contact, ring)
+    accepted = OfferAccepted(*about, ring.offered_at, command_id, automatic)
     assigned = ContactAssigned(
-        *terms(contact, ring),
+        *about,
         contact.channel,
         contact.queued_at,
         turn.now,

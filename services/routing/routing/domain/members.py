@@ -211,6 +211,8 @@ def spent(agent: Agent, channel: str) -> int:
 
 def merged(*requirements: Skills) -> Skills:
     """All skills, each at the highest level asked for; a level below 1 means 1."""
+    if not any(requirements):
+        return ()
     levels: dict[str, int] = {}
     for skill, level in (pair for skills in requirements for pair in skills):
         levels[skill] = max(levels.get(skill, 1), level)
