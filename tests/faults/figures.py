@@ -37,7 +37,7 @@ Say = Callable[[str], None]
 async def killed_workers(bootstrap: str, folder: Path, kills: int, say: Say) -> Figures:
     """``kills`` times kill -9 of a worker under load, and another joins and leaves; the note tells the times."""
     await create_topics(bootstrap)
-    day = Day(tenant=f"load{uuid4().hex[:6]}", contacts_an_hour=160, agents=16)
+    day = Day(tenant=f"load{uuid4().hex[:6]}", hours=9, contacts_an_hour=400, agents=40)
     said = made(day)
     async with serving(bootstrap, folder, workers=2, apart=True) as one, live(one.url, one.token) as asked:
         load = asyncio.create_task(_pour(bootstrap, said))

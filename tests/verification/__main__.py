@@ -11,7 +11,7 @@ from datetime import date
 from switchlog_local import LocalError
 
 from .compare import Difference
-from .day import Day, made
+from .day import Day, fed, made
 from .day.publish import publish
 from .live import live
 from .oracle.topics import read
@@ -42,6 +42,8 @@ async def _seed(bootstrap: str) -> None:
     for day in DAYS:
         count = await publish(bootstrap, made(day), repeats=REPEATED, seed=day.seed)
         say(f"the topics are empty: made a seeded day of tenant {day.tenant} in {day.tz}, {count} records")
+    count = await publish(bootstrap, fed.made(), repeats=REPEATED, seed=1)
+    say(f"the topics are empty: made a seeded feed of another switch, {count} records")
 
 
 def told(outcome: Outcome) -> int:

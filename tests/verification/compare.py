@@ -134,7 +134,7 @@ FIGURES = frozenset(
         *("utilization", "abandon_rate_connected", "blocked_rate", "self_service_rate", "ivr_containment"),
         *("contacts_received", "contacts_per_agent_hour", "first_response", "next_response", "resolution_time"),
         *("ewt_p50", "ewt_p90", "ewt_p50_hit", "ewt_p90_hit", "fcr_open", "fcr_final", "slot_occupancy"),
-        *("chat_concurrency", "queue_depth", *SINCE),
+        *("chat_concurrency", "queue_depth", "adherence", "attendance", "cost_per_contact", *SINCE),
     }
 )
 LIVE_FIGURES = frozenset(f"{name}.live" for name in FIGURES if name.startswith("sl_"))

@@ -104,7 +104,7 @@ class Batch:
         return {(row["start"], row["queue"] or None): {name: row[name] for name in FLAGS} for row in _rows(found)}
 
     def quarter_flags(self, tenant: str) -> dict[tuple[str, int], dict[str, bool]]:
-        """(queue, start) -> what the facts alone say of a cohort that a pool has told of."""
+        """(queue, start) -> what the facts alone say of a cohort in which somebody asked for an agent."""
         found = self.db.execute("select * from quarter_flags where tenant = $1 and offered > 0", [tenant])
         return {(row["queue"], row["start"]): {name: row[name] for name in FLAGS} for row in _rows(found)}
 
@@ -128,8 +128,7 @@ def recompute(
 ) -> Batch:
     """All figures of ``tables`` by local time in ``tz``; ``now`` (epoch ms) is when those who wait are looked at."""
     db = duckdb.connect(":memory:", config={"threads": 2})
-    for name, table in tables.items():
-        db.register(name, table)
+    _with_fed(db, tables)
     db.register("clocks", _clocks(tables.values()))
     db.execute("set variable now = $1::bigint", [now])
     db.register("thresholds", pa.table({"threshold_s": pa.array(thresholds_s, pa.int64())}))
@@ -139,6 +138,18 @@ def recompute(
             db.register("calendar", _only(calendar(tz, *_span(db)), steps))
         db.execute(script.read_text())
     return Batch(db, tz, thresholds_s)
+
+
+def _with_fed(db: duckdb.DuckDBPyConnection, tables: Mapping[str, pa.Table]) -> None:
+    """Every fact's table, and in it what was fed, in the words of that fact (``fed.sql``)."""
+    for name, table in tables.items():
+        db.register(name, table)
+    db.execute((SQL.parent / "fed.sql").read_text())
+    told = {name.removeprefix("fed_") for (name,) in db.execute("select table_name from duckdb_tables()").fetchall()}
+    for name in told & tables.keys():
+        both = db.sql(f"select * from {name} union all by name select * from fed_{name}").to_arrow_table()
+        db.unregister(name)
+        db.register(name, both)
 
 
 def _clocks(tables: Iterable[pa.Table]) -> pa.Table:

@@ -20,7 +20,7 @@ select tenant, contact, leg, queue,
     d.outcome, d.left_at,
     case when d.outcome = 'answered' then d.agent end as agent,
     case when d.outcome = 'answered' then d.team end as team,
-    case when d.outcome = 'answered' then greatest(0, d.accepted_at - d.queued_at) end as accept_ms,
+    case when d.outcome = 'answered' and d.accepted_at is not null then greatest(0, d.accepted_at - d.queued_at) end as accept_ms,
     greatest(0, d.left_at - d.queued_at) as wait_ms,
     nullif(a.ewt_p90_ms, 0) as ewt_p90_ms, case when a.ewt_p90_ms > 0 then a.ewt_p50_ms end as ewt_p50_ms
 from arrivals a full outer join departures d using (tenant, contact, leg, queue);

@@ -66,18 +66,24 @@ with told as (
 select t.*, o.end_ from told t join over_ o using (tenant, agent, contact, leg);
 
 create table queue_busy as
-with reached as (
+with own as (
+    select * from works anti join fed_work_started using (tenant, contact, leg)
+), reached as (
     select *, max(end_) over (partition by tenant, agent, queue, channel order by start, end_
         rows between unbounded preceding and 1 preceding) as before
-    from works
+    from own
 )
 select tenant, queue, channel, agent, team, greatest(start, coalesce(before, start)) as start, end_, contact
-from reached where end_ > coalesce(before, start);
+from reached where end_ > coalesce(before, start)
+-- of fed calls one knows one at a time: each counts
+union all select tenant, queue, channel, agent, team, start, end_, contact
+from works semi join fed_work_started using (tenant, contact, leg);
 
 -- written work: every conversation's own time, and the time in which there was any
 create table chat_spans as
 with written as (
-    select * from works where channel not in ('voice', 'video', 'callback')
+    select * from works anti join fed_work_started using (tenant, contact, leg)
+    where channel not in ('voice', 'video', 'callback')
 ), reached as (
     select *, max(end_) over (partition by tenant, agent order by start, end_
         rows between unbounded preceding and 1 preceding) as before

@@ -38,6 +38,8 @@ union all select k.name, tenant, queue, channel, null, null, t_enq, left_at, nul
     from stays, lateral (values ('ewt_scored', 1), ('ewt_p50_met', (wait_ms <= ewt_p50_ms)::bigint),
         ('ewt_p90_met', (wait_ms <= ewt_p90_ms)::bigint)) k(name, value)
     where ewt_p90_ms is not null and outcome = 'answered'
+union all select name, tenant, null, null, agent, team, happened, happened, null, 1, '' from shift_points
+union all select name, tenant, queue, channel, null, null, cohort_at, event_at, null, value, contact from costs
 -- when it was first resolved, in both attributions
 union all select k.name, tenant, queue, channel, agent, null, happened, happened, null, k.value::bigint, ''
     from first_resolutions, lateral (values ('fcr_resolved', true), ('fcr_once', once), ('fcr_final_resolved', settled),
@@ -52,5 +54,6 @@ union all select 'trunk', tenant, queue, channel, null, null, cohort_at, start, 
 union all select 'queue_busy', tenant, queue, channel, agent, team, null, start, end_, contact, 1 from queue_busy
 union all select name, tenant, null, null, agent, team, null, start, end_, '', 1 from agent_spans
 union all select name, tenant, null, null, agent, team, null, start, end_, contact, 1 from chat_spans
+union all select name, tenant, null, null, agent, team, null, start, end_, '', weight from fed_agent_spans
 union all select 'chat_capacity', tenant, null, null, agent, team, null, start, end_, '', slots from agent_steps
     where end_ is not null and slots > 0 and state in ('ready', 'busy', 'wrap_up');

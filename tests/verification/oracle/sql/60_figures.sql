@@ -57,6 +57,12 @@ select attribution, tenant, step, start, end_, groups, queue, channel, agent, te
     coalesce(sum(value) filter (name = 'chat_slot'), 0)::bigint as chat_slot_ms,
     coalesce(sum(value) filter (name = 'chat_busy'), 0)::bigint as chat_busy_ms,
     coalesce(sum(value) filter (name = 'chat_capacity'), 0)::bigint as chat_capacity_ms,
+    coalesce(sum(value) filter (name = 'scheduled'), 0)::bigint as scheduled,
+    coalesce(sum(value) filter (name = 'present'), 0)::bigint as present,
+    coalesce(sum(value) filter (name = 'scheduled_time'), 0)::bigint as scheduled_ms,
+    coalesce(sum(value) filter (name = 'adherent'), 0)::bigint as adherent_ms,
+    coalesce(sum(value) filter (name like 'cost_%'), 0)::bigint as cost_micros,
+    count(distinct name) filter (name like 'cost_%' and value <> 0) as currencies,
     -- by agent and team from the ledger; of a queue or channel the union of work with its contacts
     coalesce(sum(value) filter (name = case when groups & 12 = 12 then 'busy' else 'queue_busy' end), 0)::bigint as busy_ms
 from sums group by all;
@@ -146,6 +152,9 @@ select *,
     ratio(busy_ms, signed_in_ms) as utilization,
     ratio(chat_slot_ms, chat_capacity_ms) as slot_occupancy,
     ratio(chat_slot_ms, chat_busy_ms) as chat_concurrency,
+    ratio(adherent_ms, scheduled_ms) as adherence,
+    ratio(present, scheduled) as attendance,
+    case when currencies = 1 then ratio(cost_micros / 1000000, answered + answered_by_system) end as cost_per_contact,
     waiting as queue_depth, longest_since, longest_arrival_since
 from one;
 
