@@ -7,7 +7,7 @@ from math import ceil
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.app.histograms import percentiles
+from analytics.app.histograms import histogram, percentiles
 from analytics.domain.levels import bucket
 
 
@@ -19,3 +19,14 @@ def test_a_percentile_is_within_one_percent_of_the_exact_one_however_few_there_a
     exact = sorted(waits)[ceil(len(waits) * percent / 100) - 1] / 1000
     found = percentiles([counts])[percent]
     assert abs(found - exact) <= 0.01 * exact
+
+
+@given(st.dictionaries(st.integers(0, 4_000_000_000).map(bucket), st.integers(1, 9), min_size=1), st.integers(1, 99))
+def test_a_percentile_is_the_value_at_the_same_rank_of_the_histogram(counts, percent):
+    total = sum(counts.values())
+    rank = 100 * ceil(total * percent / 100) / total
+    assert percentiles([counts], [percent])[percent] == histogram([counts]).get_value_at_percentile(rank) / 1000
+
+
+def test_percentiles_of_nothing_are_unknown_also_where_what_was_counted_was_taken_back():
+    assert percentiles([]) == percentiles([{}, {7: 0}]) == {50: None, 90: None, 99: None}
