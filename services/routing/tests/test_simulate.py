@@ -168,6 +168,17 @@ def test_a_configuration_says_what_queues_there_are_and_how_long_offers_ring(fil
     assert files.figures()["rows"][0]["figures"]["non_response"] == pytest.approx(2 / 4)
 
 
+def test_an_offer_without_a_timeout_is_written_as_one_that_never_expires(files: Files) -> None:
+    assert files.simulate() == 0
+    assert {one["expires_at"] for one in files.decisions() if one["decision"] == "ContactOffered"} == {""}
+
+
+def test_a_file_that_is_not_there_is_named(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
+    missing = str(files.folder / "nope.yaml")
+    assert files.simulate("--config", missing) == 2
+    assert capsys.readouterr().err == f"routing simulate: {missing}: no such file or directory\n"
+
+
 CENTRE = """
 pools: {p1: {}}
 hours:

@@ -23,6 +23,7 @@ from .config_export import exported
 from .config_files import config_of, shaped
 from .owners import COLLECTIONS, Owners
 from .progress import Tell, told_progress
+from .telling import in_words
 from .yaml_marks import Mistakes
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
@@ -177,7 +178,7 @@ def _run(work: Coroutine[Any, Any, int]) -> int:
     try:
         return asyncio.run(work)
     except (Mistakes, OSError) as error:
-        return _wrong(str(error), BAD_INPUT)
+        return _wrong(in_words(error), BAD_INPUT)
     except ExceptionGroup as several:
         return _wrong("\n".join(str(one) for one in several.exceptions), FAILED)
     except (Rejected, NotNow) as refusal:

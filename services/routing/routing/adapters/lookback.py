@@ -309,4 +309,6 @@ def _print_json(shown: Shown) -> None:
 
 def _words(error: Exception) -> str:
     detail = getattr(error, "detail", "")
-    return f"not found: {detail}" if isinstance(error, NotFound) else detail or str(error) or type(error).__name__
+    if isinstance(error, NotFound):
+        return f"not found: {detail}"
+    return detail or telling.in_words(error) or type(error).__name__

@@ -22,6 +22,8 @@ from .forms import CHANNELS
 
 MOST_TOLD = 20
 LONGEST_S = 366 * 86_400
+# An offer without a timeout; it is written as one that never expires.
+RINGS_ON_MS = 2**31 - 1
 # An agent of whom no capacity is said handles one contact at a time, whatever its channel.
 ONE_AT_A_TIME = Capacity(tuple((c, 1) for c in sorted(CHANNELS)), tuple((c, 1) for c in sorted(CHANNELS)), 1)
 
@@ -314,6 +316,8 @@ class Written:
 
     def decided(self, at: int, decision: Event) -> None:
         told = {"at": self._times.text(at), "decision": type(decision).__name__, **facts_of(decision, self._times)}
+        if getattr(decision, "expires_at", 0) >= at + RINGS_ON_MS:
+            told["expires_at"] = ""
         self._decisions.write(self._encode(told) + b"\n")
 
     def over(self, stay: Stay, now: int) -> None:

@@ -18,11 +18,10 @@ from ..domain.policies import POLICIES
 from ..domain.state import Board
 from .cel import Cel
 from .config_files import read_config
-from .paper_files import Times, read_arrivals, read_roster
+from .paper_files import RINGS_ON_MS, Times, read_arrivals, read_roster
 from .yaml_marks import Mistakes
 
 TENANT, POOL = "paper", "paper"
-RINGS_ON_MS = 2**31 - 1
 
 
 class Wrong(Exception):

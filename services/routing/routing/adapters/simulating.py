@@ -21,6 +21,7 @@ from ..app.paper.world import Arrival
 from .paper_files import BadFile, Written, write_figures
 from .paper_script import Script, Wanted, Wrong, prepared
 from .progress import told_progress
+from .telling import in_words
 
 TOLD_EVERY = 500
 
@@ -116,7 +117,7 @@ def run(wanted: Wanted, *, json: bool = False, progress: How = "bar") -> int:
     try:
         script = prepared(wanted)
     except (Wrong, BadFile, BadChance, OSError) as error:
-        for line in str(error).splitlines():
+        for line in in_words(error).splitlines():
             sys.stderr.write(f"routing simulate: {line}\n")
         return 2
     began = time.monotonic()
@@ -126,7 +127,8 @@ def run(wanted: Wanted, *, json: bool = False, progress: How = "bar") -> int:
     if json:
         sys.stdout.write(msgspec.json.encode(summary).decode() + "\n")
     else:
-        Console().print(table(found.total, wanted.out, stays))
+        sys.stdout.write(f"{stays} contacts on paper: {wanted.out}/contacts.csv figures.json decisions.jsonl\n")
+        Console().print(table(found.total))
     seconds = time.monotonic() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     per_s = stays / seconds if seconds else 0.0
@@ -171,9 +173,9 @@ SHOWN: dict[str, Callable[[float], str]] = {
 }
 
 
-def table(total: Json, out: Path, rows: int) -> Table:
+def table(total: Json) -> Table:
     """The whole day in a dozen lines."""
-    made = Table(title=f"{rows} contacts on paper: {out}/contacts.csv figures.json decisions.jsonl")
+    made = Table()
     made.add_column("over all")
     made.add_column("", justify="right")
     for name, count in total["counts"].items():

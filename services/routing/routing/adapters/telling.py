@@ -90,7 +90,8 @@ def _compared(queue: Shown) -> Table:
             continue
         decimals = 1 if isinstance(row["was"], int) else 3
         was, mean, low, high, more = (_number(row[name], decimals) for name in VALUES)
-        table.add_row(row["figure"], was, mean, f"{low} – {high}", more)
+        span = f"{low} – {high}" if row["low"] is not None else low
+        table.add_row(row["figure"], was, mean, span, more)
     return table
 
 
@@ -98,6 +99,13 @@ def _number(value: float | int | None, decimals: int) -> str:
     if value is None:
         return "–"
     return str(value) if isinstance(value, int) else f"{value:.{decimals}f}"
+
+
+def in_words(error: Exception) -> str:
+    """What is wrong, and with which file."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror[0].lower()}{error.strerror[1:]}"
+    return str(error)
 
 
 def _console() -> Console:

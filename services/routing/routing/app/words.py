@@ -28,6 +28,11 @@ def sentence(decision: Decision, lang: Lang = "en", zone: tzinfo = UTC) -> str:
 def standing(queue: Standing, lang: Lang = "en", zone: tzinfo = UTC) -> str:
     """How a queue stood: who waits, and why for nobody there was an agent."""
     say = Say(lang, zone)
+    if not queue.waiting:
+        return say(
+            f"{say.at(queue.at)} Nobody waits in queue {queue.queue} ({queue.policy}).",
+            f"{say.at(queue.at)} 队列 {queue.queue} 无人等待 ({queue.policy})。",
+        )
     head = say(
         f"{say.at(queue.at)} In queue {queue.queue} {len(queue.waiting)} wait, in this order ({queue.policy}).",
         f"{say.at(queue.at)} 队列 {queue.queue} 有 {len(queue.waiting)} 个等待, 顺序如下 ({queue.policy})。",
