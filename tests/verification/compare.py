@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from .live import Answer
+from .live import Answer, milliseconds
 from .oracle.recompute import FLAGS, Asked, Batch, Key
 
 COUNTS = (
@@ -90,6 +90,19 @@ class Report:
             if not same(name, found, wanted):
                 contacts = tuple(batch.contacts(asked, key, name)) if len(self.differences) < 50 else ()
                 self.differences.append(Difference(asked, key, name, found, wanted, contacts))
+
+    def look(self, tenant: str, told: dict[str, Any], line: tuple[int, int | None], today: dict[str, Any]) -> None:
+        """The wallboard's row: who waits, how long, and the local day's counts so far."""
+        asked, at = Asked(tenant, ("queue",), "now", "cohort", 0), milliseconds(told["at"])
+        waiting, since = line
+        meant = {"waiting": waiting, "longest_wait_s": 0 if since is None else max(0, at - since) / 1000}
+        meant |= {f"today's {name}": today.get(name, 0) for name in COUNTS if not name.endswith("_in_threshold")}
+        found = told | {f"today's {name}": value for name, value in told["today"]["counts"].items()}
+        for name, wanted in meant.items():
+            self.compared += 1
+            self.by_family["cells of now"] += 1
+            if found[name] != wanted:
+                self.differences.append(Difference(asked, (at, told["queue"]), f"now {name}", found[name], wanted))
 
     def skip(self, live: Answer, known: Iterable[str]) -> None:
         """Note names that live leaves open in every row, or that batch has no definition of."""

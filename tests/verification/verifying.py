@@ -14,7 +14,7 @@ from contactcenter.analytics.v1.rows_pb2 import AgentTimeRow, ServiceLevelRow
 
 from . import outputs
 from .compare import DEFINED, Report
-from .live import Live, NotAnswered
+from .live import Live, NotAnswered, milliseconds
 from .oracle.decode import Facts, decode
 from .oracle.recompute import GROUPS, THRESHOLDS_S, Asked, Batch, recompute
 from .oracle.topics import read
@@ -83,6 +83,12 @@ async def _ask(report: Report, batch: Batch, tenant: str, live: Live) -> None:
             continue
         report.skip(answer, DEFINED)
         report.take(asked, answer, batch)
+    days = batch.figures(Asked(tenant, ("queue",), "1d", "cohort", TARGET_S))
+    for queue, line in batch.lines(tenant).items():
+        told = await live.now(tenant, queue)
+        day = batch.local_day(milliseconds(told["at"]))
+        today = [row for (start, of), row in days.items() if of == queue and batch.local_day(start) == day]
+        report.look(tenant, told, line, today[0] if today else {})
 
 
 def questions(tenant: str) -> Iterator[Asked]:

@@ -59,9 +59,9 @@ def _stream(part: int) -> str:
 
 
 def _shift(feed: Feed, chance: Random, agent: str, team: str, hours: int) -> None:
-    """Planned from the second hour on; some come late, one in four not at all."""
+    """Planned from the second hour on, or over a midnight; some come late, one in four not at all."""
     who = {"agent": agent, "team": team}
-    begin, end = BEGAN + HOUR, BEGAN + (hours + 2) * HOUR
+    begin, end = BEGAN + (-HOUR // 2 if agent.endswith("7") else HOUR), BEGAN + (hours + 2) * HOUR
     feed.say(BEGAN, "shift_planned", **who, planned_from=stamp(begin), planned_to=stamp(end))
     if agent.endswith(("4", "8")):
         return

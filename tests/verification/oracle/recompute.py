@@ -108,6 +108,17 @@ class Batch:
         found = self.db.execute("select * from quarter_flags where tenant = $1 and offered > 0", [tenant])
         return {(row["queue"], row["start"]): {name: row[name] for name in FLAGS} for row in _rows(found)}
 
+    def lines(self, tenant: str) -> dict[str, tuple[int, int | None]]:
+        """Queue -> how many wait in it, since when the first of them; of every queue that a pool has."""
+        found = self.db.execute(
+            """select q.queue, count(s.contact), min(s.t_enq)
+            from (select distinct definition_queue as queue from queue_defined where tenant = $1 and not removed) q
+                left join stays s on s.tenant = $1 and s.queue = q.queue and s.outcome is null
+            group by q.queue""",
+            [tenant],
+        )
+        return {queue: (count, since) for queue, count, since in found.fetchall()}
+
     def contacts(self, asked: Asked, key: Key, name: str) -> list[str]:
         """Some of the contacts that make up a count or a sum."""
         columns = " and ".join(f"{column} = ?" for column in asked.group_by) or "true"
@@ -128,6 +139,7 @@ def recompute(
 ) -> Batch:
     """All figures of ``tables`` by local time in ``tz``; ``now`` (epoch ms) is when those who wait are looked at."""
     db = duckdb.connect(":memory:", config={"threads": 2})
+    db.execute("set enable_progress_bar = false")
     _with_fed(db, tables)
     db.register("clocks", _clocks(tables.values()))
     db.execute("set variable now = $1::bigint", [now])
