@@ -173,6 +173,15 @@ def test_an_offer_without_a_timeout_is_written_as_one_that_never_expires(files: 
     assert {one["expires_at"] for one in files.decisions() if one["decision"] == "ContactOffered"} == {""}
 
 
+def test_a_configuration_that_is_no_yaml_is_told_by_its_line(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
+    config = files.folder / "C.yaml"
+    config.write_text("queues:\n  q1: {}\n   bad\n")
+    assert files.simulate("--config", str(config)) == 2
+    place, said = capsys.readouterr().err.removeprefix(f"routing simulate: {config}:").split(": ", 1)
+    assert place.split(":")[0] == "3"
+    assert said.strip() and not said.startswith(":")
+
+
 def test_a_file_that_is_not_there_is_named(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
     missing = str(files.folder / "nope.yaml")
     assert files.simulate("--config", missing) == 2

@@ -133,9 +133,7 @@ def _read(path: Path) -> dict[str, Sequence[Order]]:
     try:
         return {pool: orders for pool, orders in read_config(path).orders.items() if orders}
     except Mistakes as error:
-        raise Wrong(
-            "\n".join(f"{path}:{one.line}:{one.column}: {one.where}: {one.said}" for one in error.found)
-        ) from None
+        raise Wrong("\n".join(f"{path}:{one.line}:{one.column}: {one.text}" for one in error.found)) from None
 
 
 def _queues(listed: Sequence[Arrival], roster: Sequence[Shift]) -> list[str]:

@@ -29,7 +29,12 @@ class Mistake:
 
     def __str__(self) -> str:
         place = f"line {self.line}, column {self.column}"
-        return f"{place}: {self.where}: {self.said}" if self.where else f"{place}: {self.said}"
+        return f"{place}: {self.text}"
+
+    @property
+    def text(self) -> str:
+        """What is wrong, and of what."""
+        return f"{self.where}: {self.said}" if self.where else self.said
 
 
 class Mistakes(Exception):
