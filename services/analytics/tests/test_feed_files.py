@@ -5,6 +5,11 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
 from collections import Counter
 from datetime import datetime
 from pathlib import Path
@@ -36,6 +41,7 @@ class Sink:
     def __init__(self) -> None:
         self.lines: dict[str, bytes] = {}
         self.sent, self.parts, self.ends = 0, 0, ""
+        self.given_up = threading.Event()
         self.stop_after = 1 << 30
 
     def send(self, client: Any, content: bytes, **more: Any) -> dict[str, Any]:
@@ -260,7 +266,39 @@ def test_a_missing_file_or_column_is_named(tmp_path: Path, capsys: pytest.Captur
         mapping.load(tmp_path / "none.toml")
     (tmp_path / "f.csv").write_text("id,x\n1,2\n")
     feeder = Feeder(FedFile(tmp_path / "f.csv", loaded(tmp_path, GOOD)), Sink())
-    assert feeder.run().reasons == {"MISSING_COLUMN": 1}
+    done = feeder.run()
+    assert done.reasons == {"MISSING_COLUMN": 1} and done.examples["MISSING_COLUMN"].endswith("there are id, x")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "has no lines after its header"),
+        (b"id,at\n", "has no lines after its header"),
+        (b"\xff\xfe\x9a,\x80\n1,2\n", "MISSING_COLUMN 1 (line 2: there is no column"),
+        (b"x" * 200_000 + b"\n1\n", "BAD_ROW 1 (line 1: field larger than field limit"),
+        (b"a,b\n1,2\n", "is it the right mapping"),
+    ],
+)
+def test_a_file_of_which_nothing_can_be_taken_is_told_why(tmp_path: Path, capsys, content: bytes, said: str):
+    (tmp_path / "f.csv").write_bytes(content)
+    assert feeding_files.feed(FedFile(tmp_path / "f.csv", loaded(tmp_path, GOOD)), None) == 0
+    assert said in capsys.readouterr().out
+
+
+def test_ctrl_c_ends_the_patience_with_a_service_that_is_away(tmp_path: Path):
+    (tmp_path / "f.jsonl").write_bytes(
+        b'{"source": "p", "at": "2026-01-05T10:00:00Z", "fact": "agent_ready", "agent": "a"}'
+    )
+    command = (sys.executable, "-m", "analytics", "feed", str(tmp_path / "f.jsonl"), "--url", "http://127.0.0.1:1")
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "f.jsonl.rejected.jsonl").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 130 and "goes on where it broke off" in said and "Traceback" not in said
 
 
 def test_repeated_calls_are_legs_of_one_contact_or_contacts_of_their_own(tmp_path: Path):

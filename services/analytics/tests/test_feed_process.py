@@ -68,7 +68,7 @@ class Lab:
     async def start(self) -> None:
         env = os.environ | {
             "KAFKA_BOOTSTRAP": BOOTSTRAP,
-            "STORE": "sqlite",
+            "STORE": os.environ.get("STORE") or "sqlite",
             "DATA_DIR": str(self.folder / "data"),
             "ANALYTICS_TOPIC": f"{self.topic}.pools",
             "ANALYTICS_FEED_TOPIC": self.topic,

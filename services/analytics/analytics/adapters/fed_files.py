@@ -87,12 +87,16 @@ class FedFile:
         for _ in range(told.skip):
             text.readline()
         rows = csv.reader(text, delimiter=told.delimiter)
-        columns = told.columns or [name.strip() for name in next(rows, [])]
-        reader = Reader(mapping, self.dirt)
+        columns, reader = told.columns, Reader(mapping, self.dirt)
         while True:
             try:
+                columns = columns or [name.strip() for name in next(rows)]
                 cells = next(rows)
             except StopIteration:
+                return
+            except UnicodeError:  # of encodings that cannot go on after it
+                why = Refused("BAD_ENCODING", f"not {told.encoding}; what follows is not read")
+                yield Item(rows.line_num + told.skip + 1, [], [], set(), [(why, "")])
                 return
             except csv.Error as error:
                 yield Item(rows.line_num + told.skip, [], [], set(), [(Refused("BAD_ROW", str(error)), "")])
@@ -105,7 +109,7 @@ class FedFile:
             if len(cells) != len(columns):
                 raise Refused("BAD_ROW", f"{len(cells)} cells for {len(columns)} columns")
             if _BAD.search("\0".join(cells)):
-                raise Refused("BAD_ENCODING", f"not {reader.mapping.file.encoding}")
+                raise Refused("BAD_ENCODING", f"not {reader.mapping.file.encoding.removesuffix('-sig')}")
             return self._checked(number, reader.lines(dict(zip(columns, cells, strict=True))), cells)
         except Refused as why:
             return Item(number, [], [], set(), [(why, _plain(cells))])

@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import Any, BinaryIO
 
 import httpx2
@@ -28,7 +29,7 @@ PART = 4_000
 """So many lines of a file go in one request."""
 
 PATIENCE_S = 120.0
-DONE, AWAY, WRONG = 0, 1, 2
+DONE, AWAY, WRONG, STOPPED = 0, 1, 2, 130
 
 
 class Stopped(Exception):
@@ -40,7 +41,10 @@ class Stopped(Exception):
 
 
 class Done(msgspec.Struct):
-    """What is known to have arrived: lines (or rows) of the file up to ``line``, and what became of them."""
+    """What is known to have arrived: lines (or rows) of the file up to ``line``, and what became of them.
+
+    ``examples`` are the first of every reason.
+    """
 
     identity: str = ""
     line: int = 0
@@ -48,6 +52,7 @@ class Done(msgspec.Struct):
     duplicates: int = 0
     rejected: int = 0
     reasons: dict[str, int] = {}
+    examples: dict[str, str] = {}
     dirt: dict[str, int] = {}
     sources: list[str] = []
     rejected_bytes: int = 0
@@ -55,12 +60,13 @@ class Done(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Target:
-    """Where lines go, and on which terms."""
+    """Where lines go, and on which terms; ``given_up`` ends the patience with a service that is away."""
 
     url: str
     token: str
     lateness_s: float
     any_order: bool
+    given_up: Event = field(default_factory=Event)
 
     def send(self, client: httpx2.Client, body: bytes, **more: Any) -> dict[str, Any]:
         """The answer; tries again while the service is away, raises ``Stopped`` when it stays so or refuses."""
@@ -80,7 +86,8 @@ class Target:
                 said = f"{self.url} does not answer ({type(error).__name__})"
             if time.monotonic() > until:
                 raise Stopped(AWAY, said)
-            time.sleep(pause)
+            if self.given_up.wait(pause):
+                raise Stopped(STOPPED, "given up")
             pause = min(5.0, pause * 2)
 
 
@@ -115,7 +122,7 @@ class Feeder:
         self._recall()
         started_at = self.done.line
         with self._rejects() as rejects, httpx2.Client(timeout=120, trust_env=False) as client:
-            with ThreadPoolExecutor(1) as pool:
+            with ThreadPoolExecutor(1) as pool, self._patience():
                 waiting: tuple[list[Item], Future[dict[str, Any]]] | None = None
                 fresh = (item for item in self.file.items() if item.number > started_at)
                 for part in chunks(fresh, PART):
@@ -179,6 +186,7 @@ class Feeder:
     def _reject(self, rejects: BinaryIO, number: int, why: Refused, text: str) -> None:
         told = {"line": number, "reason": why.reason, "detail": why.detail, "text": text}
         rejects.write(msgspec.json.encode(told) + b"\n")
+        self.done.examples.setdefault(why.reason, f"line {number}: {why.detail}")
 
     def _remember(self, rejects: BinaryIO) -> None:
         """Where to go on; the rejected lines are there before it says so."""
@@ -206,6 +214,16 @@ class Feeder:
             found.truncate(self.done.rejected_bytes)
             found.seek(0, 2)
             yield found
+
+    @contextmanager
+    def _patience(self) -> Iterator[None]:
+        """Whoever stops us does not wait until the service is back."""
+        try:
+            yield
+        except BaseException:
+            if self.target is not None:
+                self.target.given_up.set()
+            raise
 
     def _show(self) -> None:
         if self.bar is not None:
@@ -240,6 +258,9 @@ def feed(file: FedFile, target: Target | None, as_json: bool = False) -> int:
         with _bar(console, file) as bar:
             feeder = Feeder(file, target, bar)
             done = feeder.run()
+    except KeyboardInterrupt:
+        sys.stderr.write("analytics feed: stopped; the same command goes on where it broke off\n")
+        return STOPPED
     except Stopped as stopped:
         sys.stderr.write(f"analytics feed: {stopped}; the same command goes on where it broke off\n")
         return stopped.code
@@ -269,11 +290,18 @@ def _summary(done: Done, feeder: Feeder, seconds: float, as_json: bool) -> str:
     rate = round((done.accepted + done.duplicates + done.rejected) / max(seconds, 0.001))
     text = f"{done.accepted} accepted, {done.duplicates} duplicates, {done.rejected} rejected"
     text += f" in {seconds:.1f} s ({rate} lines/s){' (dry run: nothing was sent)' if feeder.target is None else ''}\n"
-    text += _listed("rejected", done.reasons) + _listed("set right", done.dirt)
+    text += _listed("rejected", done.reasons, done.examples) + _listed("set right", done.dirt)
+    if not done.line:
+        text += f"  {feeder.file.path} has no lines{'' if feeder.file.mapping is None else ' after its header'}\n"
+    elif done.rejected and not (done.accepted or done.duplicates):
+        text += "  nothing was taken: is it the right mapping, delimiter and encoding?\n" if feeder.file.mapping else ""
     if done.reasons.get("TOO_LATE"):
         text += "  the file is not in order of time: --any-order takes it as it is, a longer --lateness most of it\n"
     return text + (f"rejected lines: {feeder.rejected_path}\n" if done.rejected else "")
 
 
-def _listed(title: str, counts: Mapping[str, int]) -> str:
-    return "".join(f"  {title}: {name} {count}\n" for name, count in sorted(counts.items()) if count)
+def _listed(title: str, counts: Mapping[str, int], examples: Mapping[str, str] | None = None) -> str:
+    shown = {name: f" ({text[:200]})" for name, text in (examples or {}).items()}
+    return "".join(
+        f"  {title}: {name} {count}{shown.get(name, '')}\n" for name, count in sorted(counts.items()) if count
+    )

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import codecs
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -123,11 +124,22 @@ def _wrong(told: CallLog) -> Iterator[str]:
         yield "times: queued or started is needed"
     if len(told.file.delimiter) != 1:
         yield "file: delimiter is one character"
+    if not _known(ZoneInfo, told.time.zone):
+        yield f"time.zone: there is no {told.time.zone!r}"
+    if not _known(codecs.lookup, told.file.encoding):
+        yield f"file.encoding: there is no {told.file.encoding!r}"
+
+
+def _shown(names: Any) -> str:
+    return ", ".join(names)[:300].encode("utf-8", "replace").decode()
+
+
+def _known(find: Callable[[str], object], name: str) -> bool:
     try:
-        ZoneInfo(told.time.zone)
-        "".encode(told.file.encoding)
-    except (ValueError, OSError, KeyError, LookupError):
-        yield f"time.zone {told.time.zone!r} or file.encoding {told.file.encoding!r} is not known"
+        find(name)
+    except (ValueError, OSError, LookupError):
+        return False
+    return True
 
 
 def _words(names: Any) -> str:
@@ -177,7 +189,7 @@ class Reader:
 
     def _text(self, row: Texts, column: str) -> str:
         if column not in row:
-            raise Refused("MISSING_COLUMN", f"there is no column {column}")
+            raise Refused("MISSING_COLUMN", f"there is no column {column}; there are {_shown(row)}")
         text = (row[column] or "").strip()
         return "" if text in self.absent else text
 
