@@ -27,7 +27,7 @@ from contactcenter.bus.v1 import options_pb2 as contactcenter_dot_bus_dot_v1_dot
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'contactcenter/analytics/v1/events.proto\x12\x1a\x63ontactcenter.analytics.v1\x1a#contactcenter/bus/v1/envelope.proto\x1a\"contactcenter/bus/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x93\x02\n\nAlertEvent\x12-\n\x04meta\x18\x01 \x01(\x0b\x32\x1f.contactcenter.bus.v1.EventMeta\x12?\n\x0c\x61lert_raised\x18\n \x01(\x0b\x32\'.contactcenter.analytics.v1.AlertRaisedH\x00\x12\x41\n\ralert_cleared\x18\x0b \x01(\x0b\x32(.contactcenter.analytics.v1.AlertClearedH\x00:J\xa2\xbb\x18\x46\n\x13\x61nalytics.alerts.v1\x12\x1a<tenant_id>/<alert stream>\x18\x0c \x80\x90\xfb\xd3\t0\x03:\tanalyticsB\x06\n\x04\x66\x61\x63t\"\xc3\x02\n\x0b\x41lertRaised\x12\x13\n\x05\x61lert\x18\x01 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x12\n\x04rule\x18\x02 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x13\n\x05queue\x18\x03 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x13\n\x05\x61gent\x18\x04 \x01(\tB\x04\xa8\xbb\x18\x03\x12\x12\n\x04team\x18\x05 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x14\n\x06\x66igure\x18\x06 \x01(\tB\x04\xa8\xbb\x18\x01\x12\r\n\x05value\x18\x07 \x01(\x01\x12\r\n\x05limit\x18\x08 \x01(\x01\x12\x33\n\x04side\x18\t \x01(\x0e\x32%.contactcenter.analytics.v1.LimitSide\x12\x32\n\x0einterval_start\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cinterval_end\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9a\x01\n\x0c\x41lertCleared\x12\x13\n\x05\x61lert\x18\x01 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x12\n\x04rule\x18\x02 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x13\n\x05queue\x18\x03 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x13\n\x05\x61gent\x18\x04 \x01(\tB\x04\xa8\xbb\x18\x03\x12\x12\n\x04team\x18\x05 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x14\n\x06\x66igure\x18\x06 \x01(\tB\x04\xa8\xbb\x18\x01\x12\r\n\x05value\x18\x07 \x01(\x01*S\n\tLimitSide\x12\x1a\n\x16LIMIT_SIDE_UNSPECIFIED\x10\x00\x12\x14\n\x10LIMIT_SIDE_BELOW\x10\x01\x12\x14\n\x10LIMIT_SIDE_ABOVE\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'contactcenter/analytics/v1/events.proto\x12\x1a\x63ontactcenter.analytics.v1\x1a#contactcenter/bus/v1/envelope.proto\x1a\"contactcenter/bus/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xab\x03\n\nAlertEvent\x12-\n\x04meta\x18\x01 \x01(\x0b\x32\x1f.contactcenter.bus.v1.EventMeta\x12?\n\x0c\x61lert_raised\x18\n \x01(\x0b\x32\'.contactcenter.analytics.v1.AlertRaisedH\x00\x12\x41\n\ralert_cleared\x18\x0b \x01(\x0b\x32(.contactcenter.analytics.v1.AlertClearedH\x00\x12J\n\x12\x61lert_rule_defined\x18\x0c \x01(\x0b\x32,.contactcenter.analytics.v1.AlertRuleDefinedH\x00\x12J\n\x12\x61lert_rule_removed\x18\r \x01(\x0b\x32,.contactcenter.analytics.v1.AlertRuleRemovedH\x00:J\xa2\xbb\x18\x46\n\x13\x61nalytics.alerts.v1\x12\x1a<tenant_id>/<alert stream>\x18\x0c \x80\x90\xfb\xd3\t0\x03:\tanalyticsB\x06\n\x04\x66\x61\x63t\"\xc3\x02\n\x0b\x41lertRaised\x12\x13\n\x05\x61lert\x18\x01 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x12\n\x04rule\x18\x02 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x13\n\x05queue\x18\x03 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x13\n\x05\x61gent\x18\x04 \x01(\tB\x04\xa8\xbb\x18\x03\x12\x12\n\x04team\x18\x05 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x14\n\x06\x66igure\x18\x06 \x01(\tB\x04\xa8\xbb\x18\x01\x12\r\n\x05value\x18\x07 \x01(\x01\x12\r\n\x05limit\x18\x08 \x01(\x01\x12\x33\n\x04side\x18\t \x01(\x0e\x32%.contactcenter.analytics.v1.LimitSide\x12\x32\n\x0einterval_start\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cinterval_end\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xad\x01\n\x0c\x41lertCleared\x12\x13\n\x05\x61lert\x18\x01 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x12\n\x04rule\x18\x02 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x13\n\x05queue\x18\x03 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x13\n\x05\x61gent\x18\x04 \x01(\tB\x04\xa8\xbb\x18\x03\x12\x12\n\x04team\x18\x05 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x14\n\x06\x66igure\x18\x06 \x01(\tB\x04\xa8\xbb\x18\x01\x12\r\n\x05value\x18\x07 \x01(\x01\x12\x11\n\tundefined\x18\x08 \x01(\x08\"\xa2\x03\n\tAlertRule\x12\x10\n\x02id\x18\x01 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x14\n\x06\x66igure\x18\x03 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x33\n\x04side\x18\x04 \x01(\x0e\x32%.contactcenter.analytics.v1.LimitSide\x12\x12\n\x05limit\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05\x63lear\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12\x11\n\x03per\x18\x07 \x01(\tB\x04\xa8\xbb\x18\x01\x12\x14\n\x06queues\x18\x08 \x03(\tB\x04\xa8\xbb\x18\x01\x12\x16\n\x08\x63hannels\x18\t \x03(\tB\x04\xa8\xbb\x18\x01\x12\x14\n\x06\x61gents\x18\n \x03(\tB\x04\xa8\xbb\x18\x03\x12\x13\n\x05teams\x18\x0b \x03(\tB\x04\xa8\xbb\x18\x01\x12\x14\n\x06window\x18\x0c \x01(\tB\x04\xa8\xbb\x18\x01\x12\x19\n\x0b\x61ttribution\x18\r \x01(\tB\x04\xa8\xbb\x18\x01\x12\x13\n\x0bthreshold_s\x18\x0e \x01(\r\x12\x0e\n\x06\x66or_ms\x18\x0f \x01(\x03\x12\x14\n\x0c\x63lear_for_ms\x18\x10 \x01(\x03\x12\x10\n\x08\x61t_least\x18\x11 \x01(\rB\x08\n\x06_limitB\x08\n\x06_clear\"X\n\x10\x41lertRuleDefined\x12\x33\n\x04rule\x18\x01 \x01(\x0b\x32%.contactcenter.analytics.v1.AlertRule\x12\x0f\n\x07version\x18\x02 \x01(\r\"&\n\x10\x41lertRuleRemoved\x12\x12\n\x04rule\x18\x01 \x01(\tB\x04\xa8\xbb\x18\x01*S\n\tLimitSide\x12\x1a\n\x16LIMIT_SIDE_UNSPECIFIED\x10\x00\x12\x14\n\x10LIMIT_SIDE_BELOW\x10\x01\x12\x14\n\x10LIMIT_SIDE_ABOVE\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -60,12 +60,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ALERTCLEARED'].fields_by_name['team']._serialized_options = b'\250\273\030\001'
   _globals['_ALERTCLEARED'].fields_by_name['figure']._loaded_options = None
   _globals['_ALERTCLEARED'].fields_by_name['figure']._serialized_options = b'\250\273\030\001'
-  _globals['_LIMITSIDE']._serialized_start=938
-  _globals['_LIMITSIDE']._serialized_end=1021
+  _globals['_ALERTRULE'].fields_by_name['id']._loaded_options = None
+  _globals['_ALERTRULE'].fields_by_name['id']._serialized_options = b'\250\273\030\001'
+  _globals['_ALERTRULE'].fields_by_name['name']._loaded_options = None
+  _globals['_ALERTRULE'].fields_by_name['name']._serialized_options = b'\250\273\030\001'
+  _globals['_ALERTRULE'].fields_by_name['figure']._loaded_options = None
+  _globals['_ALERTRULE'].fields_by_name['figure']._serialized_options = b'\250\273\030\001'
+  _globals['_ALERTRULE'].fields_by_name['per']._loaded_options = None
+  _globals['_ALERTRULE'].fields_by_name['per']._serialized_options = b'\250\273\030\001'
+  _globals['_ALERTRULE'].fields_by_name['queues']._loaded_options = None
+  _globals['_ALERTRULE'].fields_by_name['queues']._serialized_options = b'\250\273\030\001'
+  _globals['_ALERTRULE'].fields_by_name['channels']._loaded_options = None
+  _globals['_ALERTRULE'].fields_by_name['channels']._serialized_options = b'\250\273\030\001'
+  _globals['_ALERTRULE'].fields_by_name['agents']._loaded_options = None
+  _globals['_ALERTRULE'].fields_by_name['agents']._serialized_options = b'\250\273\030\003'
+  _globals['_ALERTRULE'].fields_by_name['teams']._loaded_options = None
+  _globals['_ALERTRULE'].fields_by_name['teams']._serialized_options = b'\250\273\030\001'
+  _globals['_ALERTRULE'].fields_by_name['window']._loaded_options = None
+  _globals['_ALERTRULE'].fields_by_name['window']._serialized_options = b'\250\273\030\001'
+  _globals['_ALERTRULE'].fields_by_name['attribution']._loaded_options = None
+  _globals['_ALERTRULE'].fields_by_name['attribution']._serialized_options = b'\250\273\030\001'
+  _globals['_ALERTRULEREMOVED'].fields_by_name['rule']._loaded_options = None
+  _globals['_ALERTRULEREMOVED'].fields_by_name['rule']._serialized_options = b'\250\273\030\001'
+  _globals['_LIMITSIDE']._serialized_start=1660
+  _globals['_LIMITSIDE']._serialized_end=1743
   _globals['_ALERTEVENT']._serialized_start=178
-  _globals['_ALERTEVENT']._serialized_end=453
-  _globals['_ALERTRAISED']._serialized_start=456
-  _globals['_ALERTRAISED']._serialized_end=779
-  _globals['_ALERTCLEARED']._serialized_start=782
-  _globals['_ALERTCLEARED']._serialized_end=936
+  _globals['_ALERTEVENT']._serialized_end=605
+  _globals['_ALERTRAISED']._serialized_start=608
+  _globals['_ALERTRAISED']._serialized_end=931
+  _globals['_ALERTCLEARED']._serialized_start=934
+  _globals['_ALERTCLEARED']._serialized_end=1107
+  _globals['_ALERTRULE']._serialized_start=1110
+  _globals['_ALERTRULE']._serialized_end=1528
+  _globals['_ALERTRULEDEFINED']._serialized_start=1530
+  _globals['_ALERTRULEDEFINED']._serialized_end=1618
+  _globals['_ALERTRULEREMOVED']._serialized_start=1620
+  _globals['_ALERTRULEREMOVED']._serialized_end=1658
 # @@protoc_insertion_point(module_scope)
