@@ -20,20 +20,35 @@ from switchlog.runtime import Task
 from switchlog.web import create_app
 
 from . import wire
-from .adapters import agent_facts, contact_facts, fed_events, fed_facts, parquet, routing_facts, ticket_facts
+from .adapters import (
+    agent_facts,
+    alert_events,
+    contact_facts,
+    fed_events,
+    fed_facts,
+    parquet,
+    routing_facts,
+    ticket_facts,
+)
+from .api import alerts as alerts_api
 from .api import feed as feed_api
 from .api import figures as figures_api
 from .app.agent_time import AgentTime
+from .app.alerts import Alerts
 from .app.closing import Closing
 from .app.feeding import Feeding
 from .app.lines import Pace
 from .app.publishing import Publisher
 from .app.questions import Questions
 from .app.sources import Sources
+from .app.watching import Watching
+from .bus.consumers import GROUP_ALERTS, alerts_handler
 from .bus.worker import GARBAGE, Kind, Worker
 from .config import SERVICE, Settings
+from .domain.alerting import ALERT
 from .domain.feed import FEED
 from .domain.intervals import zone
+from .projections.alerts import AlertsView
 from .projections.fed_rows import FedRows
 from .projections.queue_rows import QueueRows
 from .projections.rows import StoredRows
@@ -55,15 +70,18 @@ async def run(
     """The ``roles`` in one process, until asked to stop; tokens are verified as configured unless ``verifier`` does."""
     gc.set_threshold(*GARBAGE)  # answers too: a year of cells is read in half the time
     async with open_kernel(settings.kernel, topics=TOPICS) as kernel:
-        rows = StoredRows(kernel.store.views, settings.state, settings.group, settings.topic)
+        rows = StoredRows(kernel.store.views, settings.state, settings.group, settings.topic, settings.feed_topic)
         questions = Questions(rows, kernel.clock, settings.time_zone)
         api, given = "api" in roles, feeding(kernel)
-        by_rpc = figures_rpc.servicer(questions, given, settings.feed_attributes)
+        alerts = Alerts(kernel.writer(ALERT, alert_events.CODEC), AlertsView(kernel.store.views), kernel.clock)
+        by_rpc = figures_rpc.servicer(questions, given, settings.feed_attributes, alerts.kept)
         await runtime.serve(
             settings.kernel,
-            app=app(settings, kernel, questions, verifier, given, Sources(rows)) if api else None,
+            app=app(settings, kernel, questions, verifier, given, Sources(rows), alerts) if api else None,
             servicers=[by_rpc, kernel.event_log()] if api else [],
-            tasks=list(_tasks(settings, kernel, rows, roles)),
+            tasks=list(
+                _tasks(settings, kernel, rows, Watching(alerts.log, alerts.kept.rules, questions, kernel.clock), roles)
+            ),
             drain=[kernel.drain],
             verifier=verifier,
             stop=stop,
@@ -84,13 +102,15 @@ def app(
     verifier: Verifier | None = None,
     given: Feeding | None = None,
     sources: Sources | None = None,
+    alerts: Alerts | None = None,
 ) -> FastAPI:
-    """The HTTP edge; without the feed where nothing takes it."""
+    """The HTTP edge; without the feed and alerts where nothing takes them."""
     pace = Pace(settings.feed_bytes_per_s)
     feeds = [feed_api.routes(given, sources, pace, settings.feed_attributes)] if given and sources else []
+    watched = [alerts_api.routes(alerts)] if alerts else []
     return create_app(
         SERVICE,
-        routers=[figures_api.routes(questions, parquet.as_parquet), *feeds],
+        routers=[figures_api.routes(questions, parquet.as_parquet), *feeds, *watched],
         body_limits={feed_api.PATH: None},
         verifier=verifier or verifier_from(settings.kernel),
         settings=settings.kernel,
@@ -98,12 +118,18 @@ def app(
     )
 
 
-def _tasks(settings: Settings, kernel: Kernel, rows: StoredRows, roles: Set[str]) -> Sequence[Task]:
-    found = {"fold": lambda: _fold(settings, kernel, rows), "relay": kernel.sweeper()}
-    return [(role, task) for role, task in found.items() if role in roles]
+def _tasks(settings: Settings, kernel: Kernel, rows: StoredRows, watching: Watching, roles: Set[str]) -> Sequence[Task]:
+    handler = alerts_handler(AlertsView(kernel.store.views), alert_events.CODEC)
+    listing = kernel.consumer(GROUP_ALERTS, [wire.ALERTS], handler)
+    found: list[tuple[str, Task]] = [
+        ("fold", ("fold", lambda: _fold(settings, kernel, rows, watching))),
+        ("fold", ("alerts", listing.run)),
+        ("relay", ("relay", kernel.sweeper())),
+    ]
+    return [task for role, task in found if role in roles]
 
 
-async def _fold(settings: Settings, kernel: Kernel, rows: StoredRows) -> None:
+async def _fold(settings: Settings, kernel: Kernel, rows: StoredRows, watching: Watching) -> None:
     """Until cancelled; raises what crashed the worker."""
 
     async def healed(record: Raw, last: int) -> Sequence[bytes]:
@@ -125,9 +151,9 @@ async def _fold(settings: Settings, kernel: Kernel, rows: StoredRows) -> None:
 
     bootstrap, group = settings.kernel.kafka_bootstrap, settings.group
     dead = KafkaDeadLetters(bootstrap, group)
-    kinds = _kinds(settings, rows)
+    kinds, look = _kinds(settings, rows), watching.look
     try:
-        await Worker(bootstrap, group, settings.replica, kinds, healed, dead.bury, rows.fresh, publishers).run()
+        await Worker(bootstrap, group, settings.replica, kinds, healed, dead.bury, rows.fresh, publishers, look).run()
     finally:
         await dead.close()
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from analytics import wire
+from analytics.app.agent_time import AgentTime
 from analytics.app.closing import Closing
 from analytics.app.folding import Folding
 from analytics.app.publishing import Publisher
 from analytics.domain.feed import Terms, streams_of
+from analytics.domain.intervals import zone
 from contactcenter.analytics.v1.rows_pb2 import ATTRIBUTION_COHORT, ServiceLevelRow
 from switchlog.clock import ManualClock
 from switchlog.envelope import StreamId
@@ -189,3 +191,21 @@ async def test_a_source_that_tells_no_more_is_final_when_it_says_so():
     assert not here.rows()[1].final
     await here.fed([], ANY, ends=["pbx"])
     assert all(row.final for row in here.rows())
+
+
+async def test_calls_of_nobody_are_no_agent_s_day():
+    here, sent = Topic(), []
+    nobody = [{name: value for name, value in one.items() if name != "agent"} for one in call("c1", 0)]
+    await here.fed([*nobody, *call("c2", 0)])
+
+    async def send(records) -> None:
+        sent.extend(record.key.decode() for record in records)
+
+    async def utc(tenant: str, pool: str):
+        return zone("UTC")
+
+    days = AgentTime(rows_of(here.views), here.clock, wire.shift_record, send, utc, lambda key: None)
+    days.changed.update(*(fold.changed_days for fold in here.folds))
+    assert {agent for _, agent, _ in days.changed} == {"", "a1"}
+    await days.tick()
+    assert sent == [f"{TENANT}/a1/2025-11-24"]

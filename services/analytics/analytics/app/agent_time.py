@@ -86,7 +86,7 @@ class AgentTime:
 
     async def tick(self) -> int:
         """Publish what changed, is due again, or whose day is over; the number of rows."""
-        changed, self.changed = self.changed, set()
+        changed, self.changed = {key for key in self.changed if key[1]}, set()  # calls of nobody are no agent's
         due = {key for key, at in self.later.items() if at <= self.clock.monotonic()}
         over = {key for key, end in self.open.items() if end <= self.clock.now()}
         try:
