@@ -17,6 +17,7 @@ from ..domain import board as boards
 from ..domain import floor, levels
 from ..domain.board import At, Board, Queue
 from ..domain.levels import COHORT, EVENT, QUARTER_MS, CellKey, Waiting
+from ..domain.targets import TimedTarget, minutes
 from ..wire import CHANNELS, OUTCOMES, STATES, happened_at, milliseconds
 
 TOPIC = "routing.events.v1"
@@ -98,6 +99,11 @@ def _defined(board: Board, at: At, fact: pb.QueueDefined) -> None:
     board.define(at, _queue(at, fact.definition, fact.removed))
 
 
+def _hours(board: Board, at: At, fact: pb.HoursDefined) -> None:
+    board.tick(at)
+    board.pools[at.tenant, at.pool].zones[fact.definition.hours] = fact.definition.time_zone
+
+
 def _queue(at: At, said: config_pb.QueueDefinition, removed: bool = False) -> Queue:
     return Queue(
         said.queue,
@@ -107,7 +113,20 @@ def _queue(at: At, said: config_pb.QueueDefinition, removed: bool = False) -> Qu
         thresholds_s=list(said.thresholds_s),
         short_abandon_ms=said.short_abandon_ms,
         required={skill.skill: skill.min_level for skill in said.required_skills},
+        share=said.service_level_target,
+        targets=[_timed(one) for one in said.interval_targets],
+        hours=said.hours,
         removed=removed,
+    )
+
+
+def _timed(said: config_pb.IntervalTarget) -> TimedTarget:
+    return TimedTarget(
+        minutes(said.from_time),
+        minutes(said.to_time),
+        said.service_level_threshold_ms // 1000,
+        said.service_level_target,
+        list(said.days),
     )
 
 
@@ -116,6 +135,9 @@ def _carried(board: Board, at: At, fact: pb.PoolCarried) -> None:
     for said in fact.queues:
         if not board.queue(at, said.queue).defined_at:
             board.define(at, _queue(at, said))
+    if fact.hours:
+        board.tick(at)
+        board.pools[at.tenant, at.pool].zones |= {one.hours: one.time_zone for one in fact.hours}
     arrived = {one.agent for one in fact.agents if _carried_agent(board, at, one)}
     for work in fact.contacts:
         if work.agent in arrived and work.state in _HELD and (agent := board.agent(at, work.agent)):
@@ -201,6 +223,7 @@ def _observed(board: Board, at: At, fact: pb.AgentObserved) -> None:
 
 _FACTS: Mapping[str, Handler] = {
     "queue_defined": _defined,
+    "hours_defined": _hours,
     "contact_waiting": _waiting,
     "contact_dequeued": _dequeued,
     "contact_offered": _offered,
@@ -217,7 +240,7 @@ _FACTS: Mapping[str, Handler] = {
 }
 
 
-_TIMED = frozenset({"queue_defined", "contact_offered", "pool_day_started", "pool_carried"})
+_TIMED = frozenset({"queue_defined", "hours_defined", "contact_offered", "pool_day_started", "pool_carried"})
 """Facts for which it matters when they were recorded or happened."""
 IGNORED = frozenset(
     field.message_type.full_name.encode()

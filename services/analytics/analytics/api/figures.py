@@ -53,8 +53,8 @@ def asked(
         channels=channels(words(channel)),
         agents=words(agent),
         teams=words(team),
-        begin=_instant("from", begin),
-        end=_instant("to", end),
+        begin=instant("from", begin),
+        end=instant("to", end),
         step=step,
         tz=tz,
         attribution=attribution,
@@ -125,7 +125,8 @@ def channels(found: tuple[str, ...]) -> tuple[str, ...]:
     return found
 
 
-def _instant(name: str, at: datetime | None) -> int | None:
+def instant(name: str, at: datetime | None) -> int | None:
+    """Epoch milliseconds; raises ``Rejected`` (bad input) for a time without offset."""
     if at is None:
         return None
     if at.tzinfo is None:

@@ -60,6 +60,12 @@ class History:
             await self._fill(sheet, spans[0][0], spans[-1][1])
             yield sheet.rows()
 
+    async def over(self, begin: int, end: int) -> list[Row]:
+        """Rows of one interval, from quarter hour to quarter hour."""
+        sheet = Sheet(self.asked, [(begin, end)], self.places, self.now)
+        await self._fill(sheet, begin, end)
+        return sheet.rows()
+
     @property
     def _stride(self) -> int:
         return DAY_MS if len(self.places) > FEW else 7 * DAY_MS

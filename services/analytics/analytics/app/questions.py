@@ -15,7 +15,8 @@ from ..domain.board import Pool, Queue
 from ..domain.figures import Asked, Place, Row, Sheet
 from ..domain.formulas import FORMULAS
 from ..domain.intervals import Span, day_start, interval, previous, zone
-from ..domain.levels import QUARTER_MS, Cell
+from ..domain.levels import QUARTER_MS, Cell, quarter
+from ..domain.targets import Target, Targets
 from .history import History, Kept
 
 __all__ = ["Answer", "Figures", "FiguresAsked", "Now", "Questions", "Stored"]
@@ -134,6 +135,30 @@ class Questions:
         answer = await self.ask(tenant, given)
         return Figures(answer, await _all(answer.rows()), await _all(answer.previous()))
 
+    async def over(self, tenant: str, given: FiguresAsked, begin: int, end: int) -> list[Row]:
+        """Figures of one interval of whole quarter hours, whatever step is given; raises as ``ask`` does."""
+        answer = await self.ask(tenant, given)
+        return await answer.history.over(begin, end)
+
+    async def targets(self, tenant: str, queues: Iterable[str]) -> list[tuple[str, Target]]:
+        """What each queue is meant to reach now; raises ``NotFound``."""
+        found = [queue for queue in await self._queues(tenant, queues) if queue.pool]
+        return [(queue.queue, (await self._targets(tenant, queue)).at(self.clock.now())) for queue in found]
+
+    async def waiting_since(self, tenant: str, queues: Iterable[str]) -> int:
+        """The earliest quarter hour in which contacts still wait; this one, when nobody does."""
+        now = quarter(self.clock.now())
+        return min((start for queue in await self._queues(tenant, queues) for start in queue.open), default=now)
+
+    async def day_begin(self, tenant: str) -> int:
+        """The start of the tenant's local day."""
+        return day_start(self.clock.now(), zone(await self._zone_of(tenant, await self.stored.queues(tenant))))
+
+    async def _targets(self, tenant: str, queue: Queue) -> Targets:
+        pool = await self.stored.pool_of(tenant, queue.pool)
+        tz = zone(pool.zones.get(queue.hours) or pool.time_zone or self.time_zone)
+        return Targets(Target(queue.threshold_s, queue.share), queue.targets, tz)
+
     async def _open(self, tenant: str, queue: Queue, known: list[Cell]) -> list[Cell]:
         """``known`` and the earlier cells in which contacts still wait."""
         earliest = min((cell.start for cell in known), default=1 << 62)
@@ -164,7 +189,8 @@ class Questions:
             return Place(queue.queue)
         clock = (await self.stored.pool_of(tenant, queue.pool)).clock
         freshness = await self.stored.freshness_ms(tenant, queue.pool, now)
-        return Place(queue.queue, queue.pool, queue.threshold_s, clock, freshness)
+        targets = await self._targets(tenant, queue)
+        return Place(queue.queue, queue.pool, queue.threshold_s, clock, freshness, targets)
 
     async def _zone_of(self, tenant: str, queues: Sequence[Queue]) -> str:
         """The tenant's zone is that of its pools."""

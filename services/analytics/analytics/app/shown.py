@@ -11,6 +11,7 @@ from switchlog.envelope import timestamp
 
 from ..domain.figures import Row
 from ..domain.formulas import Level
+from .alerts import Alert
 from .histograms import percentiles
 from .questions import Answer, Now
 
@@ -60,7 +61,16 @@ def shown_row(row: Row) -> Json:
         "seconds": seconds(row.level),
         "figures": row.figures,
         "percentiles": quantiles(row),
+        **shown_target(row),
     }
+
+
+def shown_target(row: Row) -> Json:
+    """What the queue was meant to reach when the interval began, where it has a target."""
+    if row.target is None:
+        return {}
+    (threshold_s, share), met = row.target
+    return {"target": {"threshold_s": threshold_s, "service_level": share, "met": met}}
 
 
 def shown_head(answer: Answer) -> Json:
@@ -112,7 +122,11 @@ def shown_now(found: Now) -> Json:
         "waiting": found.waiting,
         "longest_wait_s": found.longest_wait_ms / 1000,
         "agents": found.agents,
-        "today": {"counts": counts(found.today.level), "figures": found.today.figures},
+        "today": {
+            "counts": counts(found.today.level),
+            "figures": found.today.figures,
+            **shown_target(found.today),
+        },
         "freshness_s": found.freshness_s,
     }
 
@@ -123,3 +137,21 @@ def flattened(row: Mapping[str, Any]) -> Json:
     sums = {f"{name}_s": value for name, value in row["seconds"].items()}
     found |= row["counts"] | sums | row["figures"] | row["percentiles"]
     return found
+
+
+def shown_alert(alert: Alert) -> Json:
+    """Who or what is out of range, by how much, and since when until when."""
+    raised = alert.raised
+    return {
+        "alert": raised.alert,
+        "rule": raised.rule,
+        **raised.subject._asdict(),
+        "figure": raised.figure,
+        "value": raised.value,
+        "limit": raised.limit,
+        "side": raised.side,
+        "interval": {"start": timestamp(raised.begin), "end": timestamp(raised.end)},
+        "raised_at": timestamp(alert.raised_at),
+        "cleared_at": timestamp(alert.cleared_at) if alert.cleared_at else None,
+        "cleared_value": alert.cleared_value,
+    }

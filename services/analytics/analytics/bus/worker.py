@@ -24,6 +24,7 @@ from .reading import Reading
 GARBAGE = (50_000, 20, 50)
 """A batch makes thousands of events that all live as long as it does: looking at them again and again costs a sixth."""
 PARTITION_BYTES = 4 * 1024 * 1024
+WATCH_EVERY_S = 5.0
 WHILE_BEHIND = 10
 """Who catches up publishes so many times less often: rows that are about to change anyway cost more than the folds."""
 
@@ -38,7 +39,10 @@ class Kind(NamedTuple):
 
 @dataclass
 class Worker:
-    """``run`` until cancelled. ``kinds`` are by topic, ``publish`` makes both publishers for us, ``ticks`` were due."""
+    """``run`` until cancelled. ``kinds`` are by topic, ``publish`` makes both publishers for us.
+
+    ``watch`` looks at what rules of alerts watch; ``ticks`` were due.
+    """
 
     bootstrap: str
     group: str
@@ -48,6 +52,7 @@ class Worker:
     bury: Bury
     note: Callable[[Mapping[Where, int]], Awaitable[None]]
     publish: Callable[[Worker], tuple[Publisher, AgentTime]]
+    watch: Callable[[], Awaitable[None]]
     reading: Reading = field(init=False)
     publisher: Publisher = field(init=False)
     agent_time: AgentTime = field(init=False)
@@ -61,6 +66,7 @@ class Worker:
         """The Faust app, until cancelled; raises what crashed it."""
         gc.set_threshold(*GARBAGE)
         timers = {"publish": (hosting.PUBLISH_EVERY_S, self.tick), "freshness": (1.0, self.note_freshness)}
+        timers["alerts"] = (WATCH_EVERY_S, self.look)
         await hosting.run(hosting.hosted(self.group, self.reading, timers))
 
     async def tick(self) -> None:
@@ -80,6 +86,11 @@ class Worker:
         """Once a second: which partitions are read to their ends."""
         if self.reading.caught_up:
             await patient(lambda: self.note(dict(self.reading.caught_up)))
+
+    async def look(self) -> None:
+        """Every few seconds, in the one process that reads the first partition: what rules watch."""
+        if not self.reading.behind and self.mine(f"{min(self.kinds)}/0"):
+            await self.watch()
 
     def mine(self, where: str) -> bool:
         """Whether that source partition is read here."""

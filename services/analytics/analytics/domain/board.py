@@ -12,6 +12,7 @@ from analytics.domain import floor, levels
 from analytics.domain.counters import DAY, Contribution, Counters
 from analytics.domain.floor import Agent
 from analytics.domain.levels import COHORT, EVENT, Cell, CellKey, Early, Serving, Waiting, group, parted, quarter
+from analytics.domain.targets import TimedTarget
 
 PoolKey = tuple[str, str]
 """(tenant, pool)."""
@@ -33,7 +34,10 @@ class At:
 
 @dataclass(slots=True)
 class Queue:
-    """A queue as defined in one pool; ``open`` are the quarter hours in which contacts of it still wait."""
+    """A queue as defined in one pool; ``open`` are the quarter hours in which contacts of it still wait.
+
+    ``share`` (0: none is set) of its contacts shall be answered within ``threshold_s``; ``targets`` are others by hour.
+    """
 
     queue: str
     pool: str
@@ -42,6 +46,9 @@ class Queue:
     thresholds_s: list[int] = field(default_factory=list)
     short_abandon_ms: int = 0
     required: dict[str, int] = field(default_factory=dict)
+    share: float = 0.0
+    targets: list[TimedTarget] = field(default_factory=list)
+    hours: str = ""
     removed: bool = False
     defined_at: int = 0
     open: list[int] = field(default_factory=list)
@@ -50,12 +57,13 @@ class Queue:
 
 @dataclass(slots=True)
 class Pool:
-    """``clock`` is when its last fact was recorded: time as the log tells it."""
+    """``clock`` is when its last fact was recorded: time as the log tells it; ``zones`` are those of opening hours."""
 
     pool: str
     clock: int = 0
     time_zone: str = ""
     version: int = 0
+    zones: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from analytics.domain.counters import Day
-from analytics.domain.formulas import OUTCOMES, Level, figures, level
+from analytics.domain.formulas import OUTCOMES, Level, figures, level, sl_strict
 from analytics.domain.intervals import Span
 from analytics.domain.levels import COHORT, QUARTER_MS, Cell, Counts, Tally, add, add_tally, merged, parted, quarter
+from analytics.domain.targets import Target, Targets
 from analytics.domain.tickets import Ticket, settled
 
 COLUMNS = ("queue", "channel", "agent", "team")
@@ -71,6 +72,7 @@ class Place:
     target_s: int = 20
     clock: int = 0
     freshness_ms: int = 0
+    targets: Targets | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +91,19 @@ class Flags:
         )
 
 
+class Reached(NamedTuple):
+    """The target that held when an interval began, and whether it was reached (``None``: nobody was to be answered)."""
+
+    target: Target
+    met: bool | None
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Figures of one interval and group (column -> value); ``tally`` is what they were made of."""
+    """Figures of one interval and group (column -> value); ``tally`` is what they were made of.
+
+    ``target`` is told of rows of one queue that has one.
+    """
 
     groups: Mapping[str, str]
     start: int
@@ -101,6 +113,7 @@ class Row:
     tally: Tally
     flags: Flags
     freshness_ms: int
+    target: Reached | None = None
 
     @property
     def waits(self) -> list[Counts]:
@@ -141,11 +154,13 @@ class Sheet:
     groups: dict[tuple[str, str], Key | None] = field(default_factory=dict)
     of_quarter: dict[int, Span] = field(init=False)
     freshness_ms: dict[str, int] = field(init=False)
+    targets: dict[str, Targets] = field(init=False)
 
     def __post_init__(self) -> None:
         self.of_quarter = {at: span for span in self.spans for at in range(span[0], span[1], QUARTER_MS)}
         pooled = [place for place in self.places if place.pool]
         self.freshness_ms = {place.queue: place.freshness_ms for place in pooled}
+        self.targets = {place.queue: place.targets for place in pooled if place.targets}
         if self.asked.attribution == COHORT:
             for span, place in product(self.spans, pooled):
                 said = _by_the_clock(place, span[1], self.asked.threshold_s)
@@ -211,7 +226,15 @@ class Sheet:
             tally=known.tally,
             flags=self.flags.get((span, groups.get("queue", "")), Flags()),
             freshness_ms=self.freshness_ms.get(groups.get("queue", ""), max(self.freshness_ms.values(), default=0)),
+            target=self._reached(self.targets.get(groups.get("queue", "")), span[0], known),
         )
+
+    def _reached(self, targets: Targets | None, at: int, known: Sum) -> Reached | None:
+        target = targets.at(at) if targets else None
+        if target is None or not target.share:
+            return None
+        share = sl_strict(level(known.tally, known.waited, target.threshold_s))
+        return Reached(target, None if share is None else share >= target.share)
 
     def _take_groups(self, queue: str, cell: Cell) -> None:
         for key, tally in cell.groups.items():

@@ -6,8 +6,6 @@ from collections.abc import Set
 from dataclasses import dataclass
 from typing import Any
 
-import grpc
-
 from contactcenter.analytics.v1 import service_pb2 as pb
 from contactcenter.analytics.v1.service_pb2_grpc import AnalyticsServiceServicer, add_AnalyticsServiceServicer_to_server
 from switchlog import rpc
@@ -17,6 +15,8 @@ from switchlog.rpc import Servicer
 from switchlog.rpc_commands import checked
 
 from .. import wire
+from ..adapters.alert_events import raised_message
+from ..app.alerts import Alert, Kept
 from ..app.feeding import Feeding
 from ..app.questions import FiguresAsked, Questions
 from ..app.shown import FLAGS, counts, quantiles, seconds
@@ -24,7 +24,7 @@ from ..domain.figures import Row
 from .feed import fed
 
 ROLES = ("analyst", "supervisor", "admin", "service")
-NO_ALERTS = grpc.StatusCode.UNIMPLEMENTED, "alerts are not built yet"
+MOST_ALERTS = 1_000
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class AnalyticsByRpc(AnalyticsServiceServicer):
     questions: Questions
     feeding: Feeding | None = None
     declared: Set[str] = frozenset()
+    alerts: Kept | None = None
 
     async def GetFigures(self, request: pb.GetFiguresRequest, context: Any) -> pb.GetFiguresResponse:
         caller = _caller(request)
@@ -64,8 +65,12 @@ class AnalyticsByRpc(AnalyticsServiceServicer):
         )
 
     async def ListAlerts(self, request: pb.ListAlertsRequest, context: Any) -> pb.ListAlertsResponse:
-        await context.abort(*NO_ALERTS)
-        return pb.ListAlertsResponse()
+        caller = _caller(request)
+        if self.alerts is None:
+            raise NotImplementedError
+        found = await self.alerts.since(caller.tenant, 0, request.open_only)
+        most = min(request.page.size or MOST_ALERTS, MOST_ALERTS)
+        return pb.ListAlertsResponse(alerts=[_alert(alert) for alert in found[:most]])
 
     async def Feed(self, request_iterator: Any, context: Any) -> pb.FeedResponse:
         if self.feeding is None:
@@ -73,9 +78,18 @@ class AnalyticsByRpc(AnalyticsServiceServicer):
         return await fed(self.feeding, request_iterator, self.declared)
 
 
-def servicer(questions: Questions, feeding: Feeding | None = None, declared: Set[str] = frozenset()) -> Servicer:
+def servicer(
+    questions: Questions, feeding: Feeding | None = None, declared: Set[str] = frozenset(), alerts: Kept | None = None
+) -> Servicer:
     """For ``serve(servicers=...)``; ``declared`` attributes of fed lines are kept."""
-    return add_AnalyticsServiceServicer_to_server, AnalyticsByRpc(questions, feeding, declared)
+    return add_AnalyticsServiceServicer_to_server, AnalyticsByRpc(questions, feeding, declared, alerts)
+
+
+def _alert(alert: Alert) -> pb.AlertView:
+    view = pb.AlertView(raised=raised_message(alert.raised), raised_at=wire.stamp(alert.raised_at))
+    if alert.cleared_at:
+        view.cleared_at.CopyFrom(wire.stamp(alert.cleared_at))
+    return view
 
 
 def _caller(request: Any) -> Principal:
