@@ -145,6 +145,11 @@ def _compared(plan: Path, published: dict[str, tuple[int, ...]]) -> dict[str, An
     return {"compared": compared, "cells": len(published), "differences": len(wrong), "such_as": wrong[:3]}
 
 
+def main() -> None:
+    """As the program says it."""
+    Path(sys.argv[-1]).mkdir(parents=True)
+    sys.stdout.write(json.dumps(asyncio.run(count(int(sys.argv[-2]), Path(sys.argv[-1])))) + "\n")
+
+
 if __name__ == "__main__":
-    Path(sys.argv[2]).mkdir(parents=True)
-    sys.stdout.write(json.dumps(asyncio.run(count(int(sys.argv[1]), Path(sys.argv[2])))) + "\n")
+    main()
