@@ -1,8 +1,9 @@
 """Compiles the pure half of routing with mypyc: ``python services/routing/compile.py TARGET`` makes TARGET/routing.
 
 That is a copy of the package with extension modules beside its sources; ``PYTHONPATH=TARGET`` runs it in place of the
-sources, to see what compiling brings. It is an experiment, not for a service: ``simulate`` and the benchmarks give the
-same bytes, but a day's chapter cannot be made (mypyc's frozen dataclasses refuse ``deepcopy``). Nothing depends on it.
+sources, to see what compiling brings. It is an experiment, not for a service: ``simulate``, the benchmarks and a day's
+chapter give the same bytes, but ``why`` and ``what-if`` copy boards, which mypyc's frozen dataclasses refuse
+(``deepcopy``). Nothing depends on it.
 """
 
 from __future__ import annotations
