@@ -16,7 +16,7 @@ from switchlog.testing import eventually
 
 from .plan import BOOTSTRAP
 
-EVENTS = {topic.name: topic for topic in TOPICS if topic.name.endswith(".events.v1")}
+EVENTS = {topic.name: topic for topic in TOPICS if topic.message.endswith("Event")}
 
 
 @dataclass(frozen=True)
