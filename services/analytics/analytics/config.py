@@ -12,6 +12,7 @@ from switchlog.config import PORTS, ConfigError, KernelSettings, kernel_settings
 
 SERVICE = "analytics"
 BYTES_PER_S = 16 * 1024 * 1024
+AS_OF_RECORDS = 1_000_000
 _STATE = re.compile(r"[a-z][a-z0-9_]{0,31}\Z")
 
 
@@ -22,7 +23,7 @@ class Settings:
     ``state`` names the stored rows: a rebuild goes under a new name beside the old one. ``time_zone`` is a tenant's
     whose pools have not said theirs. ``topic`` is where pools' facts are read: theirs, or a private one that they were
     replayed into; so the other topics, not read when empty. Feeds are read at ``feed_bytes_per_s`` a tenant;
-    ``feed_attributes`` are declared as not personal.
+    ``feed_attributes`` are declared as not personal. A question as of an instant folds ``as_of_records`` at most.
     """
 
     kernel: KernelSettings
@@ -36,6 +37,7 @@ class Settings:
     feed_topic: str = "external.events.v1"
     feed_bytes_per_s: int = BYTES_PER_S
     feed_attributes: frozenset[str] = frozenset()
+    as_of_records: int = AS_OF_RECORDS
 
     @property
     def group(self) -> str:
@@ -44,9 +46,7 @@ class Settings:
 
 def settings(env: Mapping[str, str]) -> Settings:
     """Pure; raises ``ConfigError`` naming the variable that is wrong."""
-    state = env.get("ANALYTICS_STATE") or "s2"
-    if not _STATE.match(state):
-        raise ConfigError(f"ANALYTICS_STATE must be a short lower-case name, not {state!r}")
+    state = checked_state(env.get("ANALYTICS_STATE") or "s2")
     pools, contacts, agents, tickets = _topics(env)
     return Settings(
         kernel_settings(env, SERVICE, PORTS[SERVICE]),
@@ -60,7 +60,15 @@ def settings(env: Mapping[str, str]) -> Settings:
         feed_topic=env.get("ANALYTICS_FEED_TOPIC") or ("" if env.get("ANALYTICS_TOPIC") else "external.events.v1"),
         feed_bytes_per_s=_bytes(env.get("ANALYTICS_FEED_BYTES_PER_S") or str(BYTES_PER_S)),
         feed_attributes=frozenset((env.get("ANALYTICS_FEED_ATTRIBUTES") or "").replace(",", " ").split()),
+        as_of_records=_records(env.get("ANALYTICS_AS_OF_RECORDS") or str(AS_OF_RECORDS)),
     )
+
+
+def checked_state(name: str) -> str:
+    """Raises ``ConfigError``."""
+    if not _STATE.match(name):
+        raise ConfigError(f"rows (ANALYTICS_STATE) have a short lower-case name such as s3, not {name!r}")
+    return name
 
 
 def _topics(env: Mapping[str, str]) -> tuple[str, str, str, str]:
@@ -76,6 +84,12 @@ def _topics(env: Mapping[str, str]) -> tuple[str, str, str, str]:
 def _bytes(text: str) -> int:
     if not text.isdigit() or int(text) < 1024:
         raise ConfigError(f"ANALYTICS_FEED_BYTES_PER_S must be a number from 1024 on, not {text!r}")
+    return int(text)
+
+
+def _records(text: str) -> int:
+    if not text.isdigit():
+        raise ConfigError(f"ANALYTICS_AS_OF_RECORDS must be a whole number, not {text!r}")
     return int(text)
 
 

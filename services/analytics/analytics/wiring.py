@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from fastapi import FastAPI
@@ -14,9 +15,12 @@ from switchlog.auth.verifier import Verifier, verifier_from
 from switchlog.bus.dead import KafkaDeadLetters
 from switchlog.bus.healing import missing
 from switchlog.bus.record import Raw, read_event
+from switchlog.decider import Rejected
 from switchlog.kernel import Kernel, open_kernel
 from switchlog.outlet import Record
 from switchlog.runtime import Task
+from switchlog.store import ViewStore
+from switchlog.store.memory import MemoryStore
 from switchlog.web import create_app
 
 from . import wire
@@ -38,18 +42,24 @@ from .app.alerts import Alerts
 from .app.closing import Closing
 from .app.feeding import Feeding
 from .app.lines import Pace
+from .app.past import Past, Replay
 from .app.publishing import Publisher
+from .app.ports import Missing
 from .app.questions import Questions
+from .app.rebuilding import Done, checked_switch, done, rebuilt
 from .app.sources import Sources
 from .app.watching import Watching
 from .bus.consumers import GROUP_ALERTS, alerts_handler
+from .bus.past import fold_past, read_topics
+from .bus.spans import spans
 from .bus.worker import GARBAGE, Kind, Worker
-from .config import SERVICE, Settings
+from .config import SERVICE, Settings, checked_state
 from .domain.alerting import ALERT
 from .domain.feed import FEED
 from .domain.intervals import zone
 from .projections.alerts import AlertsView
 from .projections.fed_rows import FedRows
+from .projections.names import StoredPositions, name_in_use, use
 from .projections.queue_rows import QueueRows
 from .projections.rows import StoredRows
 from .projections.snapshots import Snapshots
@@ -70,14 +80,16 @@ async def run(
     """The ``roles`` in one process, until asked to stop; tokens are verified as configured unless ``verifier`` does."""
     gc.set_threshold(*GARBAGE)  # answers too: a year of cells is read in half the time
     async with open_kernel(settings.kernel, topics=TOPICS) as kernel:
-        rows = StoredRows(kernel.store.views, settings.state, settings.group, settings.topic, settings.feed_topic)
+        settings = replace(settings, state=await name_in_use(kernel.store.views, settings.state))
+        rows = _rows(settings, kernel.store.views)
         questions = Questions(rows, kernel.clock, settings.time_zone)
         api, given = "api" in roles, feeding(kernel)
         alerts = Alerts(kernel.writer(ALERT, alert_events.CODEC), AlertsView(kernel.store.views), kernel.clock)
-        by_rpc = figures_rpc.servicer(questions, given, settings.feed_attributes, alerts.kept)
+        past = Past(questions, _replay(settings, kernel))
+        by_rpc = figures_rpc.servicer(past, given, settings.feed_attributes, alerts.kept)
         await runtime.serve(
             settings.kernel,
-            app=app(settings, kernel, questions, verifier, given, Sources(rows), alerts) if api else None,
+            app=app(settings, kernel, questions, verifier, given, Sources(rows), alerts, past) if api else None,
             servicers=[by_rpc, kernel.event_log()] if api else [],
             tasks=list(
                 _tasks(settings, kernel, rows, Watching(alerts.log, alerts.kept.rules, questions, kernel.clock), roles)
@@ -103,14 +115,15 @@ def app(
     given: Feeding | None = None,
     sources: Sources | None = None,
     alerts: Alerts | None = None,
+    past: Past | None = None,
 ) -> FastAPI:
-    """The HTTP edge; without the feed and alerts where nothing takes them."""
+    """The HTTP edge; without the feed, alerts and instants gone by where nothing takes them."""
     pace = Pace(settings.feed_bytes_per_s)
     feeds = [feed_api.routes(given, sources, pace, settings.feed_attributes)] if given and sources else []
     watched = [alerts_api.routes(alerts)] if alerts else []
     return create_app(
         SERVICE,
-        routers=[figures_api.routes(questions, parquet.as_parquet), *feeds, *watched],
+        routers=[figures_api.routes(past or Past(questions), parquet.as_parquet), *feeds, *watched],
         body_limits={feed_api.PATH: None},
         verifier=verifier or verifier_from(settings.kernel),
         settings=settings.kernel,
@@ -129,17 +142,17 @@ def _tasks(settings: Settings, kernel: Kernel, rows: StoredRows, watching: Watch
     return [task for role, task in found if role in roles]
 
 
-async def _fold(settings: Settings, kernel: Kernel, rows: StoredRows, watching: Watching) -> None:
-    """Until cancelled; raises what crashed the worker."""
-
-    async def healed(record: Raw, last: int) -> Sequence[bytes]:
-        return [found.value for found in await missing(kernel.healer, read_event(record), last)]
+async def _fold(settings: Settings, kernel: Kernel, rows: StoredRows, watching: Watching | None) -> None:
+    """Until cancelled; raises what crashed the worker. Without ``watching`` nothing is told on any topic."""
+    bootstrap, group = settings.kernel.kafka_bootstrap, settings.group
+    dead = KafkaDeadLetters(bootstrap, group)
+    tell, bury, look = (kernel.send, dead.bury, watching.look) if watching else (_nothing, _nothing, _nothing)
 
     async def send(records: Sequence[Record]) -> None:
-        await kernel.send(wire.LEVELS, records)
+        await tell(wire.LEVELS, records)
 
     async def send_time(records: Sequence[Record]) -> None:
-        await kernel.send(wire.AGENT_TIME, records)
+        await tell(wire.AGENT_TIME, records)
 
     async def zone_of(tenant: str, pool: str) -> ZoneInfo:
         return zone((await rows.pool_of(tenant, pool)).time_zone or settings.time_zone)
@@ -149,13 +162,34 @@ async def _fold(settings: Settings, kernel: Kernel, rows: StoredRows, watching: 
         levels = Publisher(rows, kernel.clock, wire.level_record, send, worker.evict, worker.mine, closing)
         return levels, AgentTime(rows, kernel.clock, wire.shift_record, send_time, zone_of, worker.evict_day)
 
-    bootstrap, group = settings.kernel.kafka_bootstrap, settings.group
-    dead = KafkaDeadLetters(bootstrap, group)
-    kinds, look = _kinds(settings, rows), watching.look
+    kinds = _kinds(settings, rows)
     try:
-        await Worker(bootstrap, group, settings.replica, kinds, healed, dead.bury, rows.fresh, publishers, look).run()
+        await Worker(
+            bootstrap, group, settings.replica, kinds, _healed(kernel), bury, rows.fresh, publishers, look
+        ).run()
     finally:
         await dead.close()
+
+
+def _healed(kernel: Kernel) -> Missing:
+    async def healed(record: Raw, last: int) -> Sequence[bytes]:
+        return [found.value for found in await missing(kernel.healer, read_event(record), last)]
+
+    return healed
+
+
+def _replay(settings: Settings, kernel: Kernel) -> Replay:
+    """Rows of any instant, in memory."""
+
+    async def replay(tenant: str, at: int) -> StoredRows:
+        rows = _rows(settings, MemoryStore().views)
+        kinds = _kinds(settings, rows)
+        batches = read_topics(settings.kernel.kafka_bootstrap, kinds, settings.as_of_records)
+        known = await fold_past(kinds, batches, _healed(kernel), tenant, at)
+        await rows.fresh(dict.fromkeys(known, at))  # all that had been recorded is counted
+        return rows
+
+    return replay
 
 
 def _kinds(settings: Settings, rows: StoredRows) -> dict[str, Kind]:
@@ -168,3 +202,39 @@ def _kinds(settings: Settings, rows: StoredRows) -> dict[str, Kind]:
         settings.feed_topic: Kind(fed_facts, FedRows(rows, fed_facts.contacts_in)),
     }
     return {topic: kind for topic, kind in found.items() if topic}
+
+
+async def _nothing(*_: object) -> None:
+    """Told to nobody: whoever is in use has told it."""
+
+
+def _rows(settings: Settings, views: ViewStore) -> StoredRows:
+    return StoredRows(views, settings.state, settings.group, settings.topic, settings.feed_topic)
+
+
+# --- another name for the rows ---------------------------------------------------------------------------------------
+
+
+async def rebuild(settings: Settings, name: str, told: Callable[[Done], None]) -> Done:
+    """Count all that the topics keep under ``name``, to the ends that they have now; what was begun goes on.
+
+    Raises ``Rejected`` for the name in use, and what ends a worker.
+    """
+    async with open_kernel(settings.kernel, topics=TOPICS) as kernel:
+        if name == await name_in_use(kernel.store.views, settings.state):
+            raise Rejected("IN_USE", f"{name} is what is answered from: give another name", invalid=True)
+        anew = replace(settings, state=checked_state(name))
+        rows = _rows(anew, kernel.store.views)
+        known = await spans(settings.kernel.kafka_bootstrap, _kinds(anew, rows))
+        return await rebuilt(lambda: _fold(anew, kernel, rows, None), known, StoredPositions(rows), told)
+
+
+async def switch(settings: Settings, name: str) -> Done:
+    """Use the rows of ``name`` from the next start on; how far they are. Raises ``Rejected`` where they lack much."""
+    async with open_kernel(settings.kernel, topics=TOPICS) as kernel:
+        rows = _rows(replace(settings, state=checked_state(name)), kernel.store.views)
+        positions = await StoredPositions(rows).positions()
+        known = done(await spans(settings.kernel.kafka_bootstrap, _kinds(settings, rows)), positions)
+        checked_switch(name, positions, known)
+        await use(kernel.store.views, settings.state, name, kernel.clock.now())
+        return known

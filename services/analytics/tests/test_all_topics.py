@@ -133,7 +133,7 @@ async def lab(tmp_path: Path) -> AsyncIterator[tuple[str, dict[str, str]]]:
     await admin.close()
 
 
-async def start(tenant: str, topics: dict[str, str], data: Path) -> asyncio.subprocess.Process:
+def environment(tenant: str, topics: dict[str, str], data: Path) -> dict[str, str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -142,7 +142,11 @@ async def start(tenant: str, topics: dict[str, str], data: Path) -> asyncio.subp
         "ANALYTICS_REPLICA": "r1", "ANALYTICS_PORT": str(port), "ANALYTICS_GRPC_PORT": str(port + 1),
         "LOG_LEVEL": "WARNING", "ANALYTICS_TOPIC": topics["routing"], "ANALYTICS_FEED_TOPIC": "",
     }  # fmt: skip
-    env |= {f"ANALYTICS_{kind.upper()}_TOPIC": topics[kind] for kind in ("contact", "agent", "ticket")}
+    return env | {f"ANALYTICS_{kind.upper()}_TOPIC": topics[kind] for kind in ("contact", "agent", "ticket")}
+
+
+async def start(tenant: str, topics: dict[str, str], data: Path) -> asyncio.subprocess.Process:
+    env = environment(tenant, topics, data)
     return await asyncio.create_subprocess_exec(sys.executable, "-m", "analytics", "fold", env=env)
 
 
