@@ -43,8 +43,8 @@ from .app.closing import Closing
 from .app.feeding import Feeding
 from .app.lines import Pace
 from .app.past import Past, Replay
-from .app.publishing import Publisher
 from .app.ports import Missing
+from .app.publishing import Publisher
 from .app.questions import Questions
 from .app.rebuilding import Done, checked_switch, done, rebuilt
 from .app.sources import Sources

@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from analytics import wire, wiring
+from analytics.app.past import Past
 from analytics.app.questions import Questions
 from analytics.config import Settings
 from analytics.projections.rows import StoredRows
@@ -183,7 +184,9 @@ async def test_csv_is_the_same_flat(room: Room) -> None:
         ("group_by=zodiac", "UNKNOWN_GROUP"),
         ("formulas=sl_magic", "UNKNOWN_FORMULA"),
         ("threshold=21", "UNKNOWN_THRESHOLD"),
-        ("as_of=2026-01-01T00:00:00Z", "NOT_YET"),
+        ("as_of=2026-01-01T00:00:00Z", "BAD_AS_OF"),
+        ("as_of=2025-11-24T12:00:00", "BAD_TIME"),
+        ("as_of=2025-11-24T12:00:00Z", "NO_AS_OF"),
         ("channel=pigeon", "UNKNOWN_CHANNEL"),
         ("compare=next", "UNKNOWN_COMPARE"),
         ("from=2024-01-01T00:00:00Z", "TOO_LONG"),
@@ -235,7 +238,7 @@ async def test_a_queue_that_changed_its_pool_is_one_queue(room: Room) -> None:
 async def test_the_same_by_grpc(room: Room) -> None:
     await busy(room)
     settings = settings_for_tests("analytics", grpc_port=_free_port())
-    server = rpc.create_server([figures_rpc.servicer(room.questions)], room.issuer.verifier, settings)
+    server = rpc.create_server([figures_rpc.servicer(Past(room.questions))], room.issuer.verifier, settings)
     await server.start()
     address = f"127.0.0.1:{settings.grpc_port}"
     try:

@@ -15,7 +15,8 @@ from switchlog.web import require
 
 from .. import wire
 from ..app.flat import as_csv
-from ..app.questions import Answer, FiguresAsked, Questions
+from ..app.past import Past
+from ..app.questions import Answer, FiguresAsked
 from ..app.shown import Json, as_json, head_words, shown_now
 from ..domain.labels import LABELS
 
@@ -43,11 +44,9 @@ def asked(
     group_by: Annotated[
         str, Query(max_length=64, description="any of queue,channel,agent,team; empty: all in one")
     ] = "queue",
-    as_of: str | None = None,
     compare: Annotated[str, Query(max_length=16, description="previous: the period before, too")] = "",
 ) -> FiguresAsked:
     """The question in a query string."""
-    _not_yet("as_of", as_of)
     return FiguresAsked(
         queues=words(queue),
         channels=channels(words(channel)),
@@ -65,29 +64,38 @@ def asked(
     )
 
 
+def then(
+    as_of: Annotated[datetime | None, Query(description="RFC 3339 with offset: what had been recorded by then")] = None,
+) -> int | None:
+    """The instant that is asked as of; now when not given."""
+    return instant("as_of", as_of)
+
+
 Asked = Annotated[FiguresAsked, Depends(asked)]
+Then = Annotated[int | None, Depends(then)]
 
 
-def routes(questions: Questions, as_parquet: Form) -> APIRouter:
+def routes(past: Past, as_parquet: Form) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["figures"])
 
     @router.get("/queues/{queue}/now")
-    async def now(queue: Annotated[str, Path(pattern=ID)], caller: Reader, as_of: str | None = None) -> Json:
-        """A queue at this moment: the wallboard's row. Ratios are 0..1, durations seconds."""
-        _not_yet("as_of", as_of)
-        return shown_now(await questions.now(caller.tenant, queue))
+    async def now(queue: Annotated[str, Path(pattern=ID)], caller: Reader, as_of: Then) -> Json:
+        """A queue now, or as it stood at ``as_of``: the wallboard's row. Ratios are 0..1, durations seconds."""
+        return shown_now(await past.now(caller.tenant, queue, as_of))
 
     @router.get("/figures")
-    async def figures(caller: Reader, given: Asked, accept: Annotated[str, Header()] = "") -> StreamingResponse:
+    async def figures(
+        caller: Reader, given: Asked, as_of: Then, accept: Annotated[str, Header()] = ""
+    ) -> StreamingResponse:
         """Figures of every interval that the period touches; ``Accept: text/csv`` gives the same flat."""
-        answer = await questions.ask(caller.tenant, given)
+        answer = await past.ask(caller.tenant, given, as_of)
         flat = "text/csv" in accept
         return await _sent(answer, as_csv(answer) if flat else as_json(answer), CSV if flat else JSON)
 
     @router.get("/figures.parquet")
-    async def parquet(caller: Reader, given: Asked) -> StreamingResponse:
+    async def parquet(caller: Reader, given: Asked, as_of: Then) -> StreamingResponse:
         """The same flat as a Parquet file."""
-        answer = await questions.ask(caller.tenant, given)
+        answer = await past.ask(caller.tenant, given, as_of)
         return await _sent(answer, as_parquet(answer), PARQUET)
 
     @router.get("/formulas")
@@ -132,8 +140,3 @@ def instant(name: str, at: datetime | None) -> int | None:
     if at.tzinfo is None:
         raise Rejected("BAD_TIME", f"{name} needs an offset, such as 2026-01-01T00:00:00Z", invalid=True)
     return int(at.astimezone(UTC).timestamp() * 1000)
-
-
-def _not_yet(name: str, value: str | None) -> None:
-    if value is not None:
-        raise Rejected("NOT_YET", f"{name} is not there yet", invalid=True)

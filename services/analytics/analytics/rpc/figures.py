@@ -10,7 +10,6 @@ from contactcenter.analytics.v1 import service_pb2 as pb
 from contactcenter.analytics.v1.service_pb2_grpc import AnalyticsServiceServicer, add_AnalyticsServiceServicer_to_server
 from switchlog import rpc
 from switchlog.auth.principal import Principal
-from switchlog.decider import Rejected
 from switchlog.rpc import Servicer
 from switchlog.rpc_commands import checked
 
@@ -18,7 +17,8 @@ from .. import wire
 from ..adapters.alert_events import raised_message
 from ..app.alerts import Alert, Kept
 from ..app.feeding import Feeding
-from ..app.questions import FiguresAsked, Questions
+from ..app.past import Past
+from ..app.questions import FiguresAsked
 from ..app.shown import FLAGS, counts, quantiles, seconds
 from ..domain.figures import Row
 from .feed import fed
@@ -29,14 +29,14 @@ MOST_ALERTS = 1_000
 
 @dataclass(frozen=True)
 class AnalyticsByRpc(AnalyticsServiceServicer):
-    questions: Questions
+    past: Past
     feeding: Feeding | None = None
     declared: Set[str] = frozenset()
     alerts: Kept | None = None
 
     async def GetFigures(self, request: pb.GetFiguresRequest, context: Any) -> pb.GetFiguresResponse:
         caller = _caller(request)
-        found = await self.questions.figures(caller.tenant, _asked(request))
+        found = await self.past.figures(caller.tenant, _asked(request), _as_of(request))
         asked = found.answer.asked
         return pb.GetFiguresResponse(
             rows=[_row(row) for row in found.rows],
@@ -50,8 +50,7 @@ class AnalyticsByRpc(AnalyticsServiceServicer):
 
     async def GetQueueNow(self, request: pb.GetQueueNowRequest, context: Any) -> pb.GetQueueNowResponse:
         caller = _caller(request)
-        _no_as_of(request)
-        found = await self.questions.now(caller.tenant, request.queue)
+        found = await self.past.now(caller.tenant, request.queue, _as_of(request))
         return pb.GetQueueNowResponse(
             now=pb.QueueNow(
                 queue=found.queue,
@@ -79,10 +78,10 @@ class AnalyticsByRpc(AnalyticsServiceServicer):
 
 
 def servicer(
-    questions: Questions, feeding: Feeding | None = None, declared: Set[str] = frozenset(), alerts: Kept | None = None
+    past: Past, feeding: Feeding | None = None, declared: Set[str] = frozenset(), alerts: Kept | None = None
 ) -> Servicer:
     """For ``serve(servicers=...)``; ``declared`` attributes of fed lines are kept."""
-    return add_AnalyticsServiceServicer_to_server, AnalyticsByRpc(questions, feeding, declared, alerts)
+    return add_AnalyticsServiceServicer_to_server, AnalyticsByRpc(past, feeding, declared, alerts)
 
 
 def _alert(alert: Alert) -> pb.AlertView:
@@ -96,13 +95,11 @@ def _caller(request: Any) -> Principal:
     return rpc.caller(checked(request).tenant_id, *ROLES)
 
 
-def _no_as_of(request: Any) -> None:
-    if request.HasField("as_of"):
-        raise Rejected("NOT_YET", "as_of is not there yet", invalid=True)
+def _as_of(request: Any) -> int | None:
+    return wire.milliseconds(request.as_of) if request.HasField("as_of") else None
 
 
 def _asked(request: pb.GetFiguresRequest) -> FiguresAsked:
-    _no_as_of(request)
     return FiguresAsked(
         queues=tuple(request.queues),
         channels=tuple(wire.CHANNELS.get(channel, "unspecified") for channel in request.channels),
