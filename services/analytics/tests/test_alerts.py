@@ -10,6 +10,7 @@ import pytest
 
 from analytics import wiring
 from analytics.adapters import alert_events
+from analytics.adapters.printing import alerts_table
 from analytics.app.alerts import Alerts
 from analytics.app.watching import Watching
 from analytics.config import Settings
@@ -156,3 +157,14 @@ async def test_analysts_read_alerts_and_make_no_rules_and_see_no_other_tenants(r
     await room.look()
     other = await room.ask("/v1/alerts", tenant="other")
     assert other.json() == {"alerts": []}
+
+
+async def test_alerts_are_printed_as_a_table_with_a_dash_for_those_that_stand(room: Watched) -> None:
+    await busy(room)
+    await room.put("r1", **DEPTH)
+    made = alerts_table({"alerts": await room.look()}, "zh")
+    assert made.row_count == 1
+    cells = [next(column.cells) for column in made.columns]
+    assert cells[1:3] == ["r1@1", "sales"]
+    assert cells[3].endswith("queue_depth")
+    assert cells[-1] == "–"

@@ -1,9 +1,9 @@
-"""Figures on the command line: asked of the service over HTTP, printed under the same names."""
+"""Figures and alerts on the command line: asked of the service over HTTP, printed under the same names."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import httpx2
@@ -21,22 +21,43 @@ LANGUAGES = ("zh", "en")
 
 
 def printed(url: str, token: str, asked: Query, form: str, lang: str) -> int:
-    """Print the answer as a table or as JSON; 0 done, 1 the service is away, 2 it refused the question."""
+    """Print figures as a table or as JSON; 0 done, 1 the service is away, 2 it refused the question."""
+    return _printed(f"{url}/v1/figures", token, asked, lang, table, as_json=form == "json")
+
+
+def alerts(url: str, token: str, asked: Query, lang: str, *, as_json: bool) -> int:
+    """Print alerts, as ``printed`` does."""
+    return _printed(f"{url}/v1/alerts", token, asked, lang, alerts_table, as_json=as_json)
+
+
+def _printed(
+    url: str, token: str, asked: Query, lang: str, shown: Callable[[Any, str], Table], *, as_json: bool
+) -> int:
     if lang and lang not in LANGUAGES:
         return wrong(f"--lang is one of {', '.join(LANGUAGES)}", 2)
     headers = {"authorization": f"Bearer {token}"}
     try:
-        answer = httpx2.get(f"{url}/v1/figures", params=asked, headers=headers, trust_env=False, timeout=60)
+        answer = httpx2.get(url, params=asked, headers=headers, trust_env=False, timeout=60)
     except httpx2.TransportError as error:
         return away(url, error)
     if answer.status_code != 200:
         return refused(answer.status_code, answer.content)
-    if form == "json":
+    if as_json:
         sys.stdout.write(answer.text + "\n")
         return 0
-    made = table(answer.json(), lang)
+    made = shown(answer.json(), lang)
     Console(width=max(Console().width, 14 * len(made.columns) + 16)).print(made)
     return 0
+
+
+def alerts_table(shown: Mapping[str, Any], lang: str = "") -> Table:
+    """Newest first; a dash where an alert still stands."""
+    made = Table("raised_at", "rule", "about", "figure", "value", "side", "limit", "cleared_at")
+    for alert in shown["alerts"]:
+        about = " ".join(alert[name] for name in ("queue", "agent", "team") if alert[name])
+        told = [alert[name] for name in ("value", "side", "limit", "cleared_at")]
+        made.add_row(alert["raised_at"], alert["rule"], about, heading(alert["figure"], lang), *map(_text, told))
+    return made
 
 
 def table(shown: Mapping[str, Any], lang: str = "") -> Table:
