@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +16,7 @@ from analytics import wire, wiring
 from analytics.app.past import KEPT, Past
 from analytics.app.ports import Where
 from analytics.app.questions import FiguresAsked, Questions
-from analytics.bus.past import fold_past
+from analytics.bus.past import _all_there, fold_past
 from analytics.config import Settings
 from analytics.projections.rows import StoredRows
 from contactcenter.routing.v1.events_pb2 import RoutingEvent
@@ -45,9 +46,9 @@ async def batched(logs: Iterable[Sequence[Rec]], size: int) -> AsyncIterator[tup
             yield Where(records[0].topic, 0), records[n : n + size]
 
 
-async def past(logs: Iterable[Sequence[Rec]], missing: Any, at: int, size: int = 7) -> StoredRows:
+async def past(logs: Iterable[Sequence[Rec]], missing: Any, at: int, size: int = 7, tenant: str = TENANT) -> StoredRows:
     rows = past_rows()
-    await fold_past(wiring._kinds(OURS, rows), batched(logs, size), missing, TENANT, at)
+    await fold_past(wiring._kinds(OURS, rows), batched(logs, size), missing, tenant, at)
     return rows
 
 
@@ -176,3 +177,12 @@ async def test_an_instant_to_come_is_refused_and_a_queue_of_later_is_not_there_y
         await past_questions.now(TENANT, "sales", NOON + HOUR + 1)
     with pytest.raises(NotFound):
         await past_questions.now(TENANT, "sales", NOON - 1)
+
+
+def test_more_than_may_be_folded_or_less_than_there_was_is_refused_by_name() -> None:
+    one = TopicPartition("contact.events.v1", 0)
+    _all_there({one: 0}, {one: 10}, 10)
+    with pytest.raises(Rejected, match="AS_OF_TOO_MUCH"):
+        _all_there({one: 0}, {one: 10}, 9)
+    with pytest.raises(Rejected, match="AS_OF_NOT_KEPT"):
+        _all_there({one: 1}, {one: 10}, 10)

@@ -1,0 +1,114 @@
+"""The real service over a real broker answers as of any instant, from the topics alone (kernel rule 28, AN-4)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import orjson
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import RecordsToDelete
+
+from analytics import __main__ as command_line
+from analytics import wiring
+from analytics.app.ports import Where
+from analytics.app.questions import FiguresAsked, Questions
+from analytics.app.shown import as_json, shown_now
+from analytics.config import settings
+from analytics.projections.rows import StoredRows
+from switchlog.bus import clients
+from switchlog.clock import ManualClock
+from switchlog.envelope import timestamp
+from switchlog.outlet import KafkaOutlet, Record
+from switchlog.testing import TestIssuer, eventually
+
+from .scene import NOON, S
+from .test_all_topics import BOOTSTRAP, Centre, environment, lab
+from .test_past import cut, nothing_missing, past
+
+__all__ = ["lab"]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
+
+DAY = {"from": "2025-11-24T00:00:00Z", "to": "2025-11-25T00:00:00Z", "step": "15m", "tz": "UTC"}
+INSTANTS = [NOON + minutes * 60_000 + 123 for minutes in (3, 21, 48, 90)]
+
+
+@asynccontextmanager
+async def answering(tenant: str, topics: dict[str, str], data: Path) -> AsyncIterator[tuple[str, TestIssuer]]:
+    """The api role alone, nobody folds; where it answers."""
+    told, issuer, stop = settings(environment(tenant, topics, data)), TestIssuer(tenant=tenant), asyncio.Event()
+    running = asyncio.create_task(wiring.run(told, {"api"}, issuer.verifier, stop))
+    url = f"http://127.0.0.1:{told.kernel.http_port}"
+    async with httpx2.AsyncClient(base_url=url, trust_env=False) as http:
+
+        async def serves() -> bool:
+            try:
+                return (await http.get("/readyz")).status_code == 200
+            except httpx2.TransportError:
+                return False
+
+        await eventually(serves, within_s=30, every_s=0.1)
+    try:
+        yield url, issuer
+    finally:
+        stop.set()
+        await asyncio.wait_for(running, 20)
+
+
+async def by_then(centre: Centre, at: int) -> StoredRows:
+    """The rows of who was told only what had been recorded by ``at``."""
+    less = [cut(records, records[0].topic, at) for records in centre.logs.values()]
+    rows = await past([records for records in less if records], nothing_missing, 1 << 45, 1_000, centre.pools.tenant)
+    await rows.fresh({Where(rows.topic, 0): at})
+    return rows
+
+
+async def test_figures_and_the_wallboard_of_then_over_kafka(lab, tmp_path: Path, capsys) -> None:
+    tenant, topics = lab
+    centre, outlet = Centre(tenant), KafkaOutlet(lambda: clients.producer(BOOTSTRAP, "test"))
+    for kind, records in centre.logs.items():
+        await outlet.send(topics[kind], [Record(record.key, record.value) for record in records])
+    await outlet.close()
+    async with answering(tenant, topics, tmp_path) as (url, issuer):
+        headers = issuer.bearer("ann", ("analyst",))
+        async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=60, headers=headers) as http:
+            for at in INSTANTS:
+                questions = Questions(await by_then(centre, at), ManualClock(at), "Asia/Shanghai")
+                now = await http.get("/v1/queues/sales/now", params={"as_of": timestamp(at)})
+                assert now.json() == orjson.loads(orjson.dumps(shown_now(await questions.now(tenant, "sales"))))
+                told = await http.get("/v1/figures", params=DAY | {"as_of": timestamp(at)})
+                assert told.json() == await _asked(questions, tenant)
+                assert len(told.json()["rows"]) > 0
+            await _by_command(url, issuer, told.json(), capsys)
+            await _forget_one(topics["contact"])
+            gone = await http.get("/v1/figures", params=DAY | {"as_of": timestamp(NOON)})
+            assert (gone.status_code, gone.json()["reason"]) == (422, "AS_OF_NOT_KEPT")
+
+
+async def _asked(questions: Questions, tenant: str) -> Any:
+    begin, end = NOON - 12 * 3600 * S, NOON + 12 * 3600 * S
+    answer = await questions.ask(tenant, FiguresAsked(begin=begin, end=end, step="15m", tz="UTC"))
+    return orjson.loads(b"".join([chunk async for chunk in as_json(answer)]))
+
+
+async def _by_command(url: str, issuer: TestIssuer, expected: Any, capsys) -> None:
+    given = {"from_": DAY["from"], "to": DAY["to"], "step": "15m", "tz": "UTC", "as_of": timestamp(INSTANTS[-1])}
+    token = issuer.issue("ann", ("analyst",))
+    assert await asyncio.to_thread(lambda: command_line.figures(**given, json=True, url=url, token=token)) == 0
+    assert json.loads(capsys.readouterr().out) == expected
+
+
+async def _forget_one(topic: str) -> None:
+    """As retention would."""
+    admin = clients.admin(BOOTSTRAP)
+    await admin.start()
+    try:
+        await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=1)})
+    finally:
+        await admin.close()
