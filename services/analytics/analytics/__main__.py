@@ -9,7 +9,7 @@ from pathlib import Path
 from switchlog.cli import command_line
 
 from . import wiring
-from .adapters import exporting, feeding_files, printing
+from .adapters import exporting, feeding_files, printing, rebuilding
 from .config import settings
 
 app = command_line(
@@ -41,6 +41,7 @@ def figures(
     formulas: str = "",
     group_by: str = "queue",
     compare: str = "",
+    as_of: str = "",
     lang: str = "",
     json: bool = False,
     csv: bool = False,
@@ -70,6 +71,8 @@ def figures(
         Any of queue,channel,agent,team; tenant: all in one row.
     compare
         previous: the period before, too.
+    as_of
+        RFC 3339 with offset: what had been recorded by then, at that time; folded anew, which may take a while.
     lang
         zh or en: head formulas by their labels in this language.
     parquet
@@ -81,7 +84,7 @@ def figures(
     """
     asked = {"queue": queue, "channel": channel, "agent": agent, "team": team, "from": from_, "to": to, "step": step}
     asked |= {"tz": tz, "attribution": attribution, "threshold": str(threshold), "formulas": formulas}
-    asked |= {"compare": compare, "group_by": group_by or "tenant"}
+    asked |= {"compare": compare, "group_by": group_by or "tenant", "as_of": as_of}
     given = {name: value for name, value in asked.items() if value}
     told = settings(os.environ).kernel
     where = url or f"http://{told.http_host}:{told.http_port}"
@@ -89,6 +92,36 @@ def figures(
     if csv or parquet:
         return exporting.command(where, known, given, parquet)
     return printing.printed(where, known, given, "json" if json else "table", lang)
+
+
+@app.command
+def alerts(
+    *, open: bool = False, since: str = "", lang: str = "", json: bool = False, url: str = "", token: str = ""
+) -> int:
+    """Alerts, newest first: which figure left its range, by how much, and since when until when.
+
+    Rules are defined by PUT /v1/alert-rules/{id}. 0: done; 1: the service is away; 2: refused.
+
+    Parameters
+    ----------
+    open
+        Only those that stand.
+    since
+        RFC 3339 with offset; 24 hours ago when not given.
+    lang
+        zh or en: figures by their labels in this language.
+    json
+        As GET /v1/alerts answers.
+    url
+        Where the service answers; on this machine when not given.
+    token
+        A bearer token; SWITCHLOG_TOKEN when not given.
+    """
+    told = settings(os.environ).kernel
+    where = url or f"http://{told.http_host}:{told.http_port}"
+    known = token or os.environ.get("SWITCHLOG_TOKEN", "")
+    asked = {name: value for name, value in {"open": "true" if open else "", "since": since}.items() if value}
+    return printing.alerts(where, known, asked, lang, as_json=json)
 
 
 @app.command
@@ -132,6 +165,32 @@ def feed(
     known = token or os.environ.get("SWITCHLOG_TOKEN", "")
     any_order = any_order or (mapping is not None and not lateness)
     return feeding_files.command(file, mapping, dry_run, lateness or "10m", any_order, where, known, json)
+
+
+@app.command
+def rebuild(name: str) -> int:
+    """Count all that the topics keep anew, as rows of another name, beside the running service; publishes nothing.
+
+    The same command goes on where it broke off. 0: done; 1: something is away; 2: refused.
+
+    Parameters
+    ----------
+    name
+        A short lower-case name that is not in use, such as s3.
+    """
+    return rebuilding.rebuild(name, lambda told: wiring.rebuild(settings(os.environ), name, told))
+
+
+@app.command
+def switch(name: str) -> int:
+    """Use the rows of another name, from the next start of each process on. Back: switch to the old name.
+
+    Parameters
+    ----------
+    name
+        What was rebuilt; refused while it is far behind.
+    """
+    return rebuilding.switch(name, lambda: wiring.switch(settings(os.environ), name))
 
 
 if __name__ == "__main__":
