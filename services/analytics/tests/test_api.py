@@ -238,7 +238,13 @@ async def test_a_queue_that_changed_its_pool_is_one_queue(room: Room) -> None:
 async def test_the_same_by_grpc(room: Room) -> None:
     await busy(room)
     settings = settings_for_tests("analytics", grpc_port=_free_port())
-    server = rpc.create_server([figures_rpc.servicer(Past(room.questions))], room.issuer.verifier, settings)
+    asked_of: list[int] = []
+
+    async def replay(tenant: str, at: int) -> StoredRows:
+        asked_of.append(at)
+        return room.rows
+
+    server = rpc.create_server([figures_rpc.servicer(Past(room.questions, replay))], room.issuer.verifier, settings)
     await server.start()
     address = f"127.0.0.1:{settings.grpc_port}"
     try:
@@ -263,6 +269,12 @@ async def test_the_same_by_grpc(room: Room) -> None:
             await stub.GetFigures(service_pb2.GetFiguresRequest(step=rows_pb2.STEP_1D, group_by=["tenant"]))
         ).rows
         assert (whole.queue, {one.name for one in whole.durations} >= {"ready", "signed_in"}) == ("", True)
+        then = wire.stamp(NOON + 90 * S)
+        now = (await stub.GetQueueNow(service_pb2.GetQueueNowRequest(queue="sales", as_of=then))).now
+        assert (wire.milliseconds(now.at), now.longest_wait_ms, asked_of) == (NOON + 90 * S, 30_000, [NOON + 90 * S])
+        assert (await stub.GetFigures(service_pb2.GetFiguresRequest(as_of=then))).as_of == then
+        with pytest.raises(Rejected, match="BAD_AS_OF"):
+            await stub.GetFigures(service_pb2.GetFiguresRequest(as_of=wire.stamp(NOON + 101 * S)))
         with pytest.raises(NotFound):
             await stub.GetQueueNow(service_pb2.GetQueueNowRequest(queue="nothing"))
         with pytest.raises(Rejected, match="UNKNOWN_FORMULA"):

@@ -21,14 +21,16 @@ from analytics.config import Settings
 from analytics.projections.rows import StoredRows
 from contactcenter.routing.v1.events_pb2 import RoutingEvent
 from switchlog.clock import ManualClock
-from switchlog.errors import NotFound, Poison, Rejected
+from switchlog.errors import NotFound, NotNow, Poison, Rejected
 from switchlog.store.memory import MemoryStore
 from switchlog.testing import test_settings as settings_for_tests
 
+from .feeds import ANY, Place, accepted, calls
 from .folds import Owner
 from .recomputed import ATTRIBUTIONS, folded, recompute
 from .scene import NOON, TENANT, Log, Rec, S
 from .test_all_topics import Centre
+from .test_fed_fold import topic
 from .test_folding_any import QUEUES, story, told
 
 HOUR = 3_600 * S
@@ -43,7 +45,7 @@ async def batched(logs: Iterable[Sequence[Rec]], size: int) -> AsyncIterator[tup
     """Each log as it lies on its topic, some records at a time."""
     for records in logs:
         for n in range(0, len(records), size):
-            yield Where(records[0].topic, 0), records[n : n + size]
+            yield Where(records[0].topic, records[0].partition), records[n : n + size]
 
 
 async def past(logs: Iterable[Sequence[Rec]], missing: Any, at: int, size: int = 7, tenant: str = TENANT) -> StoredRows:
@@ -122,6 +124,31 @@ async def answered(rows: StoredRows, at: int) -> Any:
     return [(one.answer.span, one.rows) for one in found], await questions.now(TENANT, "sales")
 
 
+@pytest.mark.parametrize("part", [0, 1, 2])
+async def test_fed_calls_count_as_of_when_they_were_fed(part: int) -> None:
+    """Their own instants are long ago."""
+    place, chance = Place(), random.Random(3)
+    giving = place.feeding.one(TENANT, "u1", ANY)
+    lines, fed_at = accepted(calls(60, seed=3)), []
+    for n in range(3):
+        await giving.give(lines[n * len(lines) // 3 : (n + 1) * len(lines) // 3])
+        fed_at.append(place.clock.now())
+        place.clock.advance(HOUR)
+    await giving.end()
+    logs = [one for one in await topic(place, chance) if one]
+    by_then = await past(logs, nothing_missing, fed_at[part])
+    alone = await past([cut(one, one[0].topic, fed_at[part]) for one in logs], nothing_missing, 1 << 45)
+    assert await fed_figures(by_then) == await fed_figures(alone)
+    whole = await fed_figures(await past(logs, nothing_missing, place.clock.now()))
+    assert (await fed_figures(by_then) == whole) == (part == 2)
+
+
+async def fed_figures(rows: StoredRows) -> list[dict[str, int]]:
+    asked = FiguresAsked(begin=NOON, end=NOON + 5 * HOUR, step="15m", group_by=("queue", "agent"), formulas=("asa",))
+    found = await Questions(rows, ManualClock(NOON + 500 * 24 * HOUR), "UTC").figures(TENANT, asked)
+    return [(row.start, row.groups, row.level.counts, row.figures) for row in found.rows]
+
+
 async def test_other_tenants_and_what_cannot_be_read_change_nothing() -> None:
     log = Log()
     log.defined(NOON)
@@ -186,3 +213,27 @@ def test_more_than_may_be_folded_or_less_than_there_was_is_refused_by_name() -> 
         _all_there({one: 0}, {one: 10}, 9)
     with pytest.raises(Rejected, match="AS_OF_NOT_KEPT"):
         _all_there({one: 1}, {one: 10}, 10)
+
+
+async def test_who_waits_too_long_for_the_past_is_told_to_come_again(monkeypatch) -> None:
+    async def never(tenant: str, at: int) -> StoredRows:
+        await asyncio.sleep(60)
+        return past_rows()
+
+    monkeypatch.setattr("analytics.app.past.PATIENCE_S", 0.01)
+    with pytest.raises(NotNow, match="AS_OF_SLOW"):
+        await asking(ManualClock(NOON + HOUR), never).now(TENANT, "sales", NOON)
+
+
+async def test_reading_ends_with_the_folding_that_broke_off() -> None:
+    ended = []
+
+    async def batches() -> AsyncIterator[tuple[Where, Sequence[Rec]]]:
+        try:
+            yield Where("no.such.topic", 0), []
+        finally:
+            ended.append(True)
+
+    with pytest.raises(KeyError):
+        await fold_past({}, batches(), nothing_missing, TENANT, NOON)
+    assert ended

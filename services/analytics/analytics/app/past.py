@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from switchlog.decider import Rejected
+from switchlog.errors import NotNow
 
 from ..domain.asking import checked
 from .questions import Answer, Figures, FiguresAsked, Now, Questions, Stored
@@ -16,6 +17,8 @@ KEPT = 4
 """So many instants are kept as they were folded: a board at 12:10 is asked for queue by queue."""
 FRESH_FOR_MS = 60_000
 """Facts of the last minute may still be on their way to the topics: such an instant is folded anew each time."""
+PATIENCE_S = 55.0
+"""Folding waits for whatever is away; nobody waits for an answer for ever."""
 
 Replay = Callable[[str, int], Awaitable[Stored]]
 """(tenant, instant) -> the rows as they would stand had nothing been recorded since."""
@@ -67,10 +70,17 @@ class Past:
             raise Rejected("NO_AS_OF", "no topics are read here", invalid=True)
         async with self.turn:
             if (found := self.kept.get((tenant, at))) is None:
-                found = await self.replay(tenant, at)
+                found = await self._replayed(self.replay, tenant, at)
                 if at + FRESH_FOR_MS < self.questions.clock.now():
                     self._keep((tenant, at), found)
             return found
+
+    async def _replayed(self, replay: Replay, tenant: str, at: int) -> Stored:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                return await replay(tenant, at)
+        except TimeoutError:
+            raise NotNow("AS_OF_SLOW", f"not folded within {PATIENCE_S:.0f} s") from None
 
     def _keep(self, key: tuple[str, int], found: Stored) -> None:
         self.kept[key] = found

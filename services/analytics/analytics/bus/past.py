@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import aclosing
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -20,7 +21,7 @@ AT_ONCE = 2_000
 POLL_MS = 500
 PARTITION_BYTES = 4 * 1024 * 1024
 
-Batches = AsyncIterator[tuple[Where, Sequence[Raw]]]
+Batches = AsyncGenerator[tuple[Where, Sequence[Raw]], None]
 
 
 async def fold_past(kinds: Mapping[str, Kind], batches: Batches, missing: Missing, tenant: str, at: int) -> set[Where]:
@@ -30,14 +31,15 @@ async def fold_past(kinds: Mapping[str, Kind], batches: Batches, missing: Missin
     """
     foldings: dict[Where, Folding] = {}
     prefix = f"{tenant}/".encode()
-    async for where, records in batches:
-        kind = kinds[where.topic]
-        if where not in foldings:
-            board = await kind.rows.board(where)
-            foldings[where] = Folding(where, board, kind.rows, kind.facts, missing, _buried, kind.ignored)
-        ours = [record for record in records if (record.key or b"").startswith(prefix)]
-        if known := [record for record in ours if _recorded_by(at, kind.facts, record)]:
-            await foldings[where].take(known)
+    async with aclosing(batches):
+        async for where, records in batches:
+            kind = kinds[where.topic]
+            if where not in foldings:
+                board = await kind.rows.board(where)
+                foldings[where] = Folding(where, board, kind.rows, kind.facts, missing, _buried, kind.ignored)
+            ours = [record for record in records if (record.key or b"").startswith(prefix)]
+            if known := [record for record in ours if _recorded_by(at, kind.facts, record)]:
+                await foldings[where].take(known)
     return set(foldings)
 
 
