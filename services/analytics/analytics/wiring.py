@@ -49,7 +49,7 @@ from .app.questions import Questions
 from .app.rebuilding import Done, checked_switch, done, rebuilt
 from .app.sources import Sources
 from .app.watching import Watching
-from .bus.consumers import GROUP_ALERTS, alerts_handler
+from .bus.consumers import alerts_handler
 from .bus.past import fold_past, read_topics
 from .bus.spans import spans
 from .bus.worker import GARBAGE, Kind, Worker
@@ -133,7 +133,7 @@ def app(
 
 def _tasks(settings: Settings, kernel: Kernel, rows: StoredRows, watching: Watching, roles: Set[str]) -> Sequence[Task]:
     handler = alerts_handler(AlertsView(kernel.store.views), alert_events.CODEC)
-    listing = kernel.consumer(GROUP_ALERTS, [wire.ALERTS], handler)
+    listing = kernel.consumer(f"{settings.group}-alerts", [wire.ALERTS], handler)
     found: list[tuple[str, Task]] = [
         ("fold", ("fold", lambda: _fold(settings, kernel, rows, watching))),
         ("fold", ("alerts", listing.run)),

@@ -10,8 +10,6 @@ from ..domain.alerting import AlertFact
 from ..projections.alerts import AlertsView
 from ..wire import milliseconds
 
-GROUP_ALERTS = "analytics-alerts"
-
 
 def alerts_handler(alerts: AlertsView, codec: Codec[AlertFact]) -> Handler:
     """Own facts into the read model."""
