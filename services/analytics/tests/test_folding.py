@@ -7,6 +7,7 @@ import pytest
 from analytics import wire
 from analytics.app.folding import Halted
 from analytics.domain.floor import census
+from analytics.projections import queue_rows
 from analytics.projections.rows import StoredRows
 from contactcenter.agent.v1 import events_pb2 as agent_pb
 from switchlog.store.memory import MemoryStore
@@ -305,3 +306,23 @@ async def test_a_change_is_not_to_be_told_before_it_is_stored() -> None:
     assert folding.changed == {
         cell.key for of in ATTRIBUTIONS for cell in await stored_cells(store.views, TENANT, QUEUES, of)
     }
+
+
+async def test_quiet_cells_do_not_pile_up_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What may be asked for again is loaded again; a cell in which somebody waits stays."""
+    monkeypatch.setattr(queue_rows, "CELLS_KEPT", 2)
+    log, views = Log(), MemoryStore().views
+    log.waits(NOON, "w")
+    for n in range(20):
+        log.waits(NOON + n * 900 * S, f"c{n}")
+        log.leaves(NOON + n * 900 * S + S, f"c{n}", NOON + n * 900 * S, "abandoned")
+    folding, _ = await opened(views, log)
+    for record in log.records:
+        await folding.take([record])
+    assert len(folding.board.counters.cells) <= 4
+    assert (TENANT, "sales", NOON, "cohort") in folding.board.counters.cells
+    log.leaves(NOON + 20 * 900 * S, "w", NOON)
+    await deliver(folding, log.records[-1:])
+    cells = [cell async for cell in StoredRows(views, "s1", "g").cells(TENANT, "sales", 0, 1 << 45)]
+    assert sum(len(cell.waiting) for cell in cells) == 0
+    assert len(cells) == 20

@@ -193,6 +193,11 @@ class Board:
         if cell is not None and cell.quiet and not busy:
             del self.counters.cells[key]
 
+    def forget_cells(self, most: int) -> None:
+        """Of more than ``most`` cells in memory, forget the oldest for which nothing is expected."""
+        for key in list(self.counters.cells)[: max(0, len(self.counters.cells) - most)]:
+            self.evict(key)
+
 
 # --- contacts --------------------------------------------------------------------------------------------------------
 

@@ -11,8 +11,8 @@ from ..domain.counters import Day, DayKey
 from ..domain.levels import Cell, CellKey
 from .rows import Progress, StoredRows, decoded, encode
 
-DAYS_KEPT = 2_000
-"""So many agents' days stay in memory."""
+CELLS_KEPT, DAYS_KEPT = 4_000, 2_000
+"""So many cells and agents' days stay in memory, besides the cells in which somebody waits or is served."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ class QueueRows:
         pools = [(tenant, name, encode(pool), pool.version) for (tenant, name), pool in board.changed_pools.items()]
         await self.rows.put("pools", pools)
         await self.rows.save_progress(where, Progress(board.next, board.seen, sorted(board.counters.cells)))
+        board.forget_cells(CELLS_KEPT)
         board.counters.forget_days(DAYS_KEPT)
 
     async def _pool(self, board: Board, stream: str) -> None:
