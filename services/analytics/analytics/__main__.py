@@ -9,7 +9,7 @@ from pathlib import Path
 from switchlog.cli import command_line
 
 from . import wiring
-from .adapters import exporting, feeding_files, printing, rebuilding
+from .adapters import exporting, feeding_files, printing, rebuilding, usual_rules
 from .config import settings
 
 app = command_line(
@@ -122,6 +122,24 @@ def alerts(
     known = token or os.environ.get("SWITCHLOG_TOKEN", "")
     asked = {name: value for name, value in {"open": "true" if open else "", "since": since}.items() if value}
     return printing.alerts(where, known, asked, lang, as_json=json)
+
+
+@app.command
+def usual_alerts(*, url: str = "", token: str = "") -> int:
+    """Put rules of alerts to begin with; those that are there already are left as they are.
+
+    0: done; 1: the service is away; 2: refused.
+
+    Parameters
+    ----------
+    url
+        Where the service answers; on this machine when not given.
+    token
+        A bearer token of a supervisor or an admin; SWITCHLOG_TOKEN when not given.
+    """
+    told = settings(os.environ).kernel
+    where = url or f"http://{told.http_host}:{told.http_port}"
+    return usual_rules.put(where, token or os.environ.get("SWITCHLOG_TOKEN", ""))
 
 
 @app.command

@@ -15,6 +15,7 @@ import httpx2
 import pytest
 
 from analytics import wire
+from analytics.adapters import usual_rules
 from contactcenter.analytics.v1.events_pb2 import AlertEvent
 from switchlog.bus import clients
 from switchlog.outlet import KafkaOutlet, Record
@@ -50,6 +51,7 @@ async def test_killed_while_an_alert_stands_the_worker_tells_neither_its_begin_n
             async def standing() -> int:
                 return len((await http.get("/v1/alerts", params={"open": "true"})).json()["alerts"])
 
+            await usual(http, url, issuer.issue("sue", ("supervisor",)))
             assert (await http.put("/v1/alert-rules/long", json=DEPTH)).status_code == 200
             worker = await start(tenant, topics, tmp_path)
             try:
@@ -74,6 +76,18 @@ async def test_killed_while_an_alert_stands_the_worker_tells_neither_its_begin_n
     kinds = [AlertEvent.FromString(value).WhichOneof("fact") for value in values]
     assert kinds == ["alert_rule_defined", "alert_raised", "alert_cleared"]
     assert 'figure: "queue_depth"' in decoded(values[1]) and "value: 3" in decoded(values[1])
+
+
+async def usual(http: httpx2.AsyncClient, url: str, token: str) -> None:
+    """One command puts them; done again it leaves what somebody has changed."""
+    assert await asyncio.to_thread(usual_rules.put, url, token) == 0
+    mine = usual_rules.USUAL["many-wait"] | {"limit": 500}
+    assert (await http.put("/v1/alert-rules/many-wait", json=mine)).status_code == 200
+    assert await asyncio.to_thread(usual_rules.put, url, token) == 0
+    for rule, said in usual_rules.USUAL.items():
+        found = (await http.get(f"/v1/alert-rules/{rule}")).json()
+        assert said.items() <= found.items() or (rule, found["limit"]) == ("many-wait", 500)
+    assert await asyncio.to_thread(usual_rules.put, url, "nonsense") == 2
 
 
 async def until(count: Callable[[], Awaitable[int]], wanted: int) -> None:
@@ -106,7 +120,7 @@ async def published(tenant: str) -> list[Any]:
         await consumer.seek_to_beginning()
         while any([await consumer.position(partition) < end for partition, end in ends.items()]):
             for records in (await consumer.getmany(timeout_ms=200)).values():
-                found += [one.value for one in records if (one.key or b"").startswith(f"{tenant}/".encode())]
+                found += [one.value for one in records if one.key == f"{tenant}/alert-long".encode()]
     finally:
         await consumer.stop()
     return found
