@@ -23,7 +23,8 @@ class Settings:
     ``state`` names the stored rows: a rebuild goes under a new name beside the old one. ``time_zone`` is a tenant's
     whose pools have not said theirs. ``topic`` is where pools' facts are read: theirs, or a private one that they were
     replayed into; so the other topics, not read when empty. Feeds are read at ``feed_bytes_per_s`` a tenant;
-    ``feed_attributes`` are declared as not personal. A question as of an instant folds ``as_of_records`` at most.
+    ``feed_attributes`` are declared as not personal. A question as of an instant folds ``as_of_records`` at most; with
+    ``as_of_days`` rows are kept as they stood, so long, and folded on from there.
     """
 
     kernel: KernelSettings
@@ -38,6 +39,7 @@ class Settings:
     feed_bytes_per_s: int = BYTES_PER_S
     feed_attributes: frozenset[str] = frozenset()
     as_of_records: int = AS_OF_RECORDS
+    as_of_days: int = 0
 
     @property
     def group(self) -> str:
@@ -60,7 +62,8 @@ def settings(env: Mapping[str, str]) -> Settings:
         feed_topic=env.get("ANALYTICS_FEED_TOPIC") or ("" if env.get("ANALYTICS_TOPIC") else "external.events.v1"),
         feed_bytes_per_s=_bytes(env.get("ANALYTICS_FEED_BYTES_PER_S") or str(BYTES_PER_S)),
         feed_attributes=frozenset((env.get("ANALYTICS_FEED_ATTRIBUTES") or "").replace(",", " ").split()),
-        as_of_records=_records(env.get("ANALYTICS_AS_OF_RECORDS") or str(AS_OF_RECORDS)),
+        as_of_records=_whole("ANALYTICS_AS_OF_RECORDS", env, AS_OF_RECORDS),
+        as_of_days=_whole("ANALYTICS_AS_OF_DAYS", env, 0),
     )
 
 
@@ -87,9 +90,10 @@ def _bytes(text: str) -> int:
     return int(text)
 
 
-def _records(text: str) -> int:
+def _whole(name: str, env: Mapping[str, str], default: int) -> int:
+    text = env.get(name) or str(default)
     if not text.isdigit():
-        raise ConfigError(f"ANALYTICS_AS_OF_RECORDS must be a whole number, not {text!r}")
+        raise ConfigError(f"{name} must be a whole number, not {text!r}")
     return int(text)
 
 

@@ -41,6 +41,7 @@ from .app.agent_time import AgentTime
 from .app.alerts import Alerts
 from .app.closing import Closing
 from .app.feeding import Feeding
+from .app.folding import patient
 from .app.lines import Pace
 from .app.past import Past, Replay
 from .app.ports import Missing
@@ -58,6 +59,7 @@ from .domain.alerting import ALERT
 from .domain.feed import FEED
 from .domain.intervals import zone
 from .projections.alerts import AlertsView
+from .projections.before import Befores, KeepingViews, views_then
 from .projections.fed_rows import FedRows
 from .projections.names import StoredPositions, name_in_use, use
 from .projections.queue_rows import QueueRows
@@ -162,13 +164,23 @@ async def _fold(settings: Settings, kernel: Kernel, rows: StoredRows, watching: 
         levels = Publisher(rows, kernel.clock, wire.level_record, send, worker.evict, worker.mine, closing)
         return levels, AgentTime(rows, kernel.clock, wire.shift_record, send_time, zone_of, worker.evict_day)
 
-    kinds = _kinds(settings, rows)
+    kinds = _kinds(settings, replace(rows, views=await _keeping(settings, kernel, watching is not None)))
     try:
         await Worker(
             bootstrap, group, settings.replica, kinds, _healed(kernel), bury, rows.fresh, publishers, look
         ).run()
     finally:
         await dead.close()
+
+
+async def _keeping(settings: Settings, kernel: Kernel, live: bool) -> ViewStore:
+    """The views to fold into: where it is asked for, what they replace is kept."""
+    views, clock = kernel.store.views, kernel.clock
+    befores = Befores(views, settings.state)
+    if live and settings.as_of_days:
+        return KeepingViews(views, befores, clock, settings.as_of_days)
+    await patient(lambda: befores.end(clock.now()))
+    return views
 
 
 def _healed(kernel: Kernel) -> Missing:
@@ -182,9 +194,10 @@ def _replay(settings: Settings, kernel: Kernel) -> Replay:
     """Rows of any instant, in memory."""
 
     async def replay(tenant: str, at: int) -> StoredRows:
-        rows = _rows(settings, MemoryStore().views)
-        kinds = _kinds(settings, rows)
-        batches = read_topics(settings.kernel.kafka_bootstrap, kinds, settings.as_of_records)
+        views = await views_then(kernel.store.views, settings.state, kernel.clock, at)
+        rows = _rows(settings, views or MemoryStore().views)
+        kinds, counted = _kinds(settings, rows), await StoredPositions(rows).positions()
+        batches = read_topics(settings.kernel.kafka_bootstrap, kinds, settings.as_of_records, counted)
         known = await fold_past(kinds, batches, _healed(kernel), tenant, at)
         await rows.fresh(dict.fromkeys(known, at))  # all that had been recorded is counted
         return rows

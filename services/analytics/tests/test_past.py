@@ -117,11 +117,11 @@ async def test_questions_of_all_topics_are_answered_as_if_nothing_had_been_recor
     assert (later == answers[0]) == (after == 5 * HOUR)
 
 
-async def answered(rows: StoredRows, at: int) -> Any:
+async def answered(rows: StoredRows, at: int, tenant: str = TENANT) -> Any:
     questions = Questions(rows, ManualClock(at), "UTC")
     by = [FiguresAsked(step="15m", attribution=of, group_by=("queue", "agent")) for of in ATTRIBUTIONS]
-    found = [await questions.figures(TENANT, asked) for asked in (*by, FiguresAsked(step="1d", group_by=("agent",)))]
-    return [(one.answer.span, one.rows) for one in found], await questions.now(TENANT, "sales")
+    found = [await questions.figures(tenant, asked) for asked in (*by, FiguresAsked(step="1d", group_by=("agent",)))]
+    return [(one.answer.span, one.rows) for one in found], await questions.now(tenant, "sales")
 
 
 @pytest.mark.parametrize("part", [0, 1, 2])
@@ -208,11 +208,12 @@ async def test_an_instant_to_come_is_refused_and_a_queue_of_later_is_not_there_y
 
 def test_more_than_may_be_folded_or_less_than_there_was_is_refused_by_name() -> None:
     one = TopicPartition("contact.events.v1", 0)
-    _all_there({one: 0}, {one: 10}, 10)
+    _all_there({one: 0}, {one: 0}, {one: 10}, 10)
+    _all_there({one: 7}, {one: 8}, {one: 10}, 2)
     with pytest.raises(Rejected, match="AS_OF_TOO_MUCH"):
-        _all_there({one: 0}, {one: 10}, 9)
+        _all_there({one: 0}, {one: 0}, {one: 10}, 9)
     with pytest.raises(Rejected, match="AS_OF_NOT_KEPT"):
-        _all_there({one: 1}, {one: 10}, 10)
+        _all_there({one: 9}, {one: 8}, {one: 10}, 10)
 
 
 async def test_who_waits_too_long_for_the_past_is_told_to_come_again(monkeypatch) -> None:

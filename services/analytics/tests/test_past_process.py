@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
@@ -20,17 +21,22 @@ from analytics import wiring
 from analytics.app.ports import Where
 from analytics.app.questions import FiguresAsked, Questions
 from analytics.app.shown import as_json, shown_now
+from analytics.bus.past import fold_past, read_topics
 from analytics.config import settings
+from analytics.projections.before import PERIOD_MS, Befores, KeepingViews
+from analytics.projections.names import StoredPositions
 from analytics.projections.rows import StoredRows
 from switchlog.bus import clients
 from switchlog.clock import ManualClock
 from switchlog.envelope import timestamp
+from switchlog.errors import Rejected
 from switchlog.outlet import KafkaOutlet, Record
+from switchlog.store.memory import MemoryStore
 from switchlog.testing import TestIssuer, eventually
 
 from .scene import NOON, S
 from .test_all_topics import BOOTSTRAP, Centre, environment, lab
-from .test_past import cut, nothing_missing, past
+from .test_past import answered, cut, nothing_missing, past
 
 __all__ = ["lab"]
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
@@ -89,6 +95,61 @@ async def test_figures_and_the_wallboard_of_then_over_kafka(lab, tmp_path: Path,
             await _forget_one(topics["contact"])
             gone = await http.get("/v1/figures", params=DAY | {"as_of": timestamp(NOON)})
             assert (gone.status_code, gone.json()["reason"]) == (422, "AS_OF_NOT_KEPT")
+
+
+async def test_what_topics_have_lost_is_taken_from_the_rows_as_they_stood(lab, tmp_path: Path) -> None:
+    """Checkpoints outlive the topics' retention; a question of before the first of them does not."""
+    tenant, topics = lab
+    told, centre = settings(environment(tenant, topics, tmp_path)), Centre(tenant)
+    store, clock = MemoryStore(), ManualClock(NOON - PERIOD_MS)
+    kernel = SimpleNamespace(store=store, clock=clock, healer=None)
+    keeping = KeepingViews(store.views, Befores(store.views, told.state), clock, 31)
+    await keeping.put("other", "p", "k", b"", 1)
+    middle = NOON + 30 * 60_000
+    for upto in (middle, 1 << 45):
+        await _send(topics, centre, middle if upto > middle else 0, upto)
+        clock.advance(45 * 60_000)
+        rows = StoredRows(keeping, told.state, told.group, told.topic, told.feed_topic)
+        if upto > middle:
+            await _forget(topics, (await StoredPositions(rows).positions()))
+        await _fold(told, rows, tenant)
+    clock.advance(24 * 3600 * S)
+    replay = wiring._replay(told, kernel)
+    for at in (middle + 20 * 60_000, middle + 47 * 60_000):
+        found = await answered(await replay(tenant, at), at, tenant)
+        assert found == await answered(await by_then(centre, at), at, tenant)
+    with pytest.raises(Rejected, match="AS_OF_NOT_KEPT"):
+        await replay(tenant, NOON - PERIOD_MS)
+
+
+async def _send(topics: dict[str, str], centre: Centre, after: int, upto: int) -> None:
+    outlet = KafkaOutlet(lambda: clients.producer(BOOTSTRAP, "test"))
+    for kind, records in centre.logs.items():
+        early = cut(records, records[0].topic, after)
+        some = [record for record in cut(records, records[0].topic, upto) if record not in early]
+        await outlet.send(topics[kind], [Record(record.key, record.value) for record in some])
+    await outlet.close()
+
+
+async def _fold(told: Any, rows: StoredRows, tenant: str) -> None:
+    kinds, counted = wiring._kinds(told, rows), await StoredPositions(rows).positions()
+    batches = read_topics(BOOTSTRAP, kinds, 1_000_000, counted)
+    await fold_past(kinds, batches, nothing_missing, tenant, 1 << 45)
+
+
+async def _forget(topics: dict[str, str], counted: Any) -> None:
+    """All that is counted, as retention would."""
+    admin = clients.admin(BOOTSTRAP)
+    await admin.start()
+    try:
+        places = [(topic, part, counted.get(f"{topic}/{part}", 0)) for topic in topics.values() for part in range(2)]
+        gone = {
+            TopicPartition(topic, part): RecordsToDelete(before_offset=upto) for topic, part, upto in places if upto
+        }
+        assert len(gone) >= len(topics)
+        await admin.delete_records(gone)
+    finally:
+        await admin.close()
 
 
 async def _asked(questions: Questions, tenant: str) -> Any:

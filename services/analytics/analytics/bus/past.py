@@ -43,8 +43,12 @@ async def fold_past(kinds: Mapping[str, Kind], batches: Batches, missing: Missin
     return set(foldings)
 
 
-async def read_topics(bootstrap: str, topics: Iterable[str], most: int) -> Batches:
+async def read_topics(
+    bootstrap: str, topics: Iterable[str], most: int, counted: Mapping[str, int] | None = None
+) -> Batches:
     """Every record that ``topics`` hold now, a partition's in order; a partition without any gives one empty batch.
+
+    ``counted``: source partition -> the offset to begin at, where that is not the first.
 
     Raises ``Rejected`` when records are gone already, or when there are more than ``most``; ``NotNow``.
     """
@@ -54,10 +58,11 @@ async def read_topics(bootstrap: str, topics: Iterable[str], most: int) -> Batch
     try:
         await consumer.start()
         begins, ends = await _bounds(consumer)
-        _all_there(begins, ends, most)
+        starts = {one: (counted or {}).get(f"{one.topic}/{one.partition}", 0) for one in begins}
+        _all_there(begins, starts, ends, most)
         for partition in ends:
             yield Where(partition.topic, partition.partition), []
-        async for batch in _upto(consumer, begins, ends):
+        async for batch in _upto(consumer, starts, ends):
             yield batch
     except KafkaError as error:
         raise NotNow("KAFKA_AWAY", type(error).__name__) from error
@@ -73,17 +78,17 @@ async def _bounds(consumer: AIOKafkaConsumer) -> tuple[Offsets, Offsets]:
     return await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
 
 
-def _all_there(begins: Offsets, ends: Offsets, most: int) -> None:
-    if gone := sorted({partition.topic for partition, begin in begins.items() if begin > 0}):
+def _all_there(begins: Offsets, starts: Offsets, ends: Offsets, most: int) -> None:
+    if gone := sorted({partition.topic for partition, begin in begins.items() if begin > starts[partition]}):
         raise Rejected("AS_OF_NOT_KEPT", f"{', '.join(gone)}: no longer held from the first fact on", invalid=True)
-    if (total := sum(ends.values())) > most:
+    if (total := sum(max(0, end - starts[partition]) for partition, end in ends.items())) > most:
         raise Rejected("AS_OF_TOO_MUCH", f"{total} records would be folded anew, at most {most} are", invalid=True)
 
 
-async def _upto(consumer: AIOKafkaConsumer, begins: Offsets, ends: Offsets) -> Batches:
-    for partition, begin in begins.items():
-        consumer.seek(partition, begin)
-    left = {partition for partition, end in ends.items() if begins[partition] < end}
+async def _upto(consumer: AIOKafkaConsumer, starts: Offsets, ends: Offsets) -> Batches:
+    for partition, start in starts.items():
+        consumer.seek(partition, min(start, ends[partition]))
+    left = {partition for partition, end in ends.items() if starts[partition] < end}
     while left:
         for partition, records in (await consumer.getmany(timeout_ms=POLL_MS, max_records=AT_ONCE)).items():
             yield Where(partition.topic, partition.partition), [one for one in records if one.offset < ends[partition]]
