@@ -126,7 +126,8 @@ async def killed_in_the_middle(process: asyncio.subprocess.Process, data: Path, 
 async def said(env: dict[str, str], *words: str) -> tuple[int | None, str]:
     """The exit status and how what is printed begins."""
     process = await command(env, *words)
-    out, _ = await asyncio.wait_for(process.communicate(), 60)
+    out, err = await asyncio.wait_for(process.communicate(), 60)
+    sys.stderr.write(err.decode())
     return process.returncode, out.decode().split(" in ")[0]
 
 
