@@ -23,6 +23,8 @@ OUTCOMES = (
 )
 WEIGHTS = (80, 12, 4, 2, 2)
 SERVED = -1
+RENEWED = 20_000
+"""A protobuf message keeps every text that was ever set in it: after so many facts the messages are made anew."""
 _LAST = (("content-type", b"application/protobuf"),)
 
 
@@ -113,6 +115,12 @@ class Bulk:
             yield writers[queue % self.pools].final(queue, quarter, at)
 
 
+def _copy(event: pb.RoutingEvent) -> pb.RoutingEvent:
+    fresh = pb.RoutingEvent()
+    fresh.CopyFrom(event)
+    return fresh
+
+
 class _Due(NamedTuple):
     """What a contact does next: leave so, or, ``SERVED``, end with its agent."""
 
@@ -197,6 +205,9 @@ class _Writer:
     def _said(self, name: str, at: int) -> Fact:
         event = self._events[name]
         self._version += 1
+        if self._version % RENEWED == 0:
+            self._events = {kind: _copy(kept) for kind, kept in self._events.items()}
+            event = self._events[name]
         event.meta.version = self._version
         _set(event.meta.occurred_at, at)
         _set(event.meta.recorded_at, at)
