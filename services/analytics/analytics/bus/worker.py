@@ -80,7 +80,10 @@ class Worker:
             self.agent_time.changed.update(folding.changed_days)
             folding.changed, folding.changed_days, folding.counted = set(), set(), 0
         metrics.levels.add(await self.publisher.tick())
+        days = set(self.agent_time.changed)
         metrics.shifts.add(await self.agent_time.tick())
+        for folding in self.reading.foldings.values():
+            folding.board.counters.untold -= days - self.agent_time.changed - folding.changed_days
 
     async def note_freshness(self) -> None:
         """Once a second: which partitions are read to their ends."""

@@ -50,13 +50,17 @@ class Day:
 
 @dataclass(slots=True)
 class Counters:
-    """Cells and days; ``pending`` are contributions with their offset and tenant, not yet taken."""
+    """Cells and days; ``pending`` are contributions with their offset and tenant, not yet taken.
+
+    ``untold`` are days that changed and may not be published yet: the progress keeps them over a crash.
+    """
 
     cells: dict[CellKey, Cell] = field(default_factory=dict)
     days: dict[DayKey, Day] = field(default_factory=dict)
     changed_cells: dict[CellKey, Cell] = field(default_factory=dict)
     changed_days: dict[DayKey, Day] = field(default_factory=dict)
     pending: list[tuple[int, str, Contribution]] = field(default_factory=list)
+    untold: set[DayKey] = field(default_factory=set)
 
     def put(self, row: Cell | Day) -> None:
         """Take over a stored row."""
@@ -65,6 +69,11 @@ class Counters:
             self.cells[row.key] = row
         else:
             self.days[row.key] = row
+
+    def put_untold(self, day: Day) -> None:
+        """Take over a stored day that may not be published yet."""
+        self.put(day)
+        self.untold.add(day.key)
 
     def contribute(self, offset: int, tenant: str, found: list[Contribution]) -> None:
         self.pending += [(offset, tenant, one) for one in found]
@@ -142,6 +151,7 @@ class Counters:
             return
         day.version = max(day.version, offset + 1)
         self.changed_days[at] = day
+        self.untold.add(at)
         if kind == SPAN:
             if amount >= 0:
                 day.spans.append(key)

@@ -31,7 +31,9 @@ class FedRows:
 
     async def board(self, where: Where) -> FeedBoard:
         progress = await self.rows.progress(where)
-        return FeedBoard(progress.next if progress else 0)
+        board = FeedBoard(progress.next if progress else 0)
+        await self.rows.untold(where, board.counters, progress)
+        return board
 
     async def streams(self, where: Where, board: FeedBoard, keys: Iterable[str]) -> None:
         for key in keys:
@@ -71,7 +73,7 @@ class FedRows:
         await self.rows.put("fed_streams", [(to, name, encode(one), one.version) for (to, _, name), one in streams])
         for (tenant, source), start in board.opened.items():
             await self.rows.fed_opened(where, tenant, source, start, board.next)
-        await self.rows.save_progress(where, Progress(board.next, {}, []))
+        await self.rows.save_progress(where, Progress(board.next, {}, [], sorted(board.counters.untold)))
         board.stored()
         board.forget()
 

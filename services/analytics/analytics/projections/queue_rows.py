@@ -24,6 +24,7 @@ class QueueRows:
         if progress is None:
             return Board()
         board = Board(progress.next, progress.seen)
+        await self.rows.untold(where, board.counters, progress)
         for key in progress.open:
             if cell := await self.cell(where, key):
                 board.put_cell(cell)
@@ -59,7 +60,9 @@ class QueueRows:
         await self.rows.put("queues", queues)
         pools = [(tenant, name, encode(pool), pool.version) for (tenant, name), pool in board.changed_pools.items()]
         await self.rows.put("pools", pools)
-        await self.rows.save_progress(where, Progress(board.next, board.seen, sorted(board.counters.cells)))
+        await self.rows.save_progress(
+            where, Progress(board.next, board.seen, sorted(board.counters.cells), sorted(board.counters.untold))
+        )
         board.forget_cells(CELLS_KEPT)
         board.counters.forget_days(DAYS_KEPT)
 

@@ -129,6 +129,12 @@ class StoredRows:
         async for row in self._span(LEVELS[attribution], f"{tenant}/{queue}", f"{begin:015d}", f"{end:015d}"):
             yield decoded(row, Cell)
 
+    async def untold(self, where: Where, counters: Counters, progress: Progress | None) -> None:
+        """Bring in the days that a former process may not have published."""
+        for key in progress.days if progress else ():
+            if day := await self.day(where, key):
+                counters.put_untold(day)
+
     async def days(self, tenant: str, start: int) -> AsyncIterator[Day]:
         """All agents' UTC days that begin at ``start``; one of each source partition that tells of the agent."""
         async for row in self.scan("days", _day_partition(tenant, start)):

@@ -42,18 +42,13 @@ class StateRows(Generic[S]):
         board: States[S] = States()
         if progress is not None:
             board.next = progress.next
-            await self._days(where, board, progress.days)
+            await self.rows.untold(where, board.counters, progress)
         return board
 
     async def streams(self, where: Where, board: States[S], keys: Iterable[str]) -> None:
         wanted = list(keys)
         for n in range(0, len(wanted), AT_ONCE):
             await asyncio.gather(*(self._stream(where, board, key) for key in wanted[n : n + AT_ONCE]))
-
-    async def _days(self, where: Where, board: States[S], keys: list[DayKey]) -> None:
-        for key in keys:
-            if day := await self.day(where, key):
-                board.counters.put(day)
 
     async def bring(self, where: Where, board: States[S], found: Sequence[Read]) -> None:
         """A stream is one state."""
@@ -73,8 +68,8 @@ class StateRows(Generic[S]):
         await self.rows.put(self.view, states)
         for view, more in _more(board.changed).items():
             await self.rows.put(view, more)
-        days: list[DayKey] = sorted(board.counters.days) if self.view == "clerks" else []
-        await self.rows.save_progress(where, Progress(board.next, {}, [], days))
+        known = board.counters.days if self.view == "clerks" else ()
+        await self.rows.save_progress(where, Progress(board.next, {}, [], sorted(board.counters.untold.union(known))))
         board.stored()
         board.forget(self.kept)
 
