@@ -36,6 +36,14 @@ RAW = "aiokafka getmany, parsed, on the same topic"
 GOAL = "goal: ratio 0.7"
 
 
+class NoRules:
+    """Nothing is watched."""
+
+    async def look(self) -> None:
+        return
+
+
+
 async def run(place: Place) -> list[Figure]:
     """The pipeline with store and output topics, beside everything else that could do it."""
     await create_topics(place.kafka.address)
@@ -113,7 +121,7 @@ async def pipeline(place: Place, topic: str, total: int) -> float:
     async with open_kernel(settings.kernel, topics=wiring.TOPICS) as kernel:
         rows = StoredRows(kernel.store.views, settings.state, settings.group, topic)
         began = time.process_time()
-        folding = asyncio.create_task(wiring._fold(settings, kernel, rows))
+        folding = asyncio.create_task(wiring._fold(settings, kernel, rows, NoRules()))
         try:
             while await _read(rows, topic) < total:
                 if folding.done():
