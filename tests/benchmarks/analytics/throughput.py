@@ -43,7 +43,6 @@ class NoRules:
         return
 
 
-
 async def run(place: Place) -> list[Figure]:
     """The pipeline with store and output topics, beside everything else that could do it."""
     await create_topics(place.kafka.address)
