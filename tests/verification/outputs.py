@@ -52,16 +52,17 @@ def newest(records: Iterable[Record], message: Any) -> dict[bytes, Any]:
 def compare_levels(report: Report, rows: Mapping[bytes, ServiceLevelRow], batch: Batch, tenant: str) -> None:
     """Every row of ``tenant``: counts, sums, counts within each threshold; and that no interval is without one."""
     tables: dict[Asked, dict[Any, dict[str, Any]]] = {}
-    said, flags = set(), batch.quarter_flags(tenant)
+    said, flags, ended = set(), batch.quarter_flags(tenant), batch.ended(tenant)
     for row in (one for one in rows.values() if one.tenant_id == tenant):
         key = (row.start.ToMilliseconds(), row.queue, _word(Channel.Name(row.channel)))
         asked = _asked(tenant, row, 20)
         said.add((asked, key))
         _cells(report, batch, asked, key, row, _meant(tables, batch, asked, key), {name: name for name in COUNTS})
         told = flags.get((row.queue, key[0]), {}) if asked.attribution == "cohort" else {}
-        # of a fed quarter hour in which nobody asked for an agent the source's time decides, which no fact names
-        for name in FLAGS if told or not row.pool.startswith("feed:") else ():
-            _cell(report, asked, key, f"topic {name}", getattr(row, name), told.get(name, False))
+        # a fed quarter hour in which nobody asked for an agent is final by its sources' time alone
+        alone = not told and asked.attribution == "cohort" and _sources(row.pool) and _sources(row.pool) <= ended
+        for name in FLAGS:
+            _cell(report, asked, key, f"topic {name}", getattr(row, name), told.get(name, bool(alone)))
         for within in row.thresholds:
             asked = _asked(tenant, row, within.threshold_s)
             if asked.threshold_s in batch.thresholds_s:
@@ -71,6 +72,11 @@ def compare_levels(report: Report, rows: Mapping[bytes, ServiceLevelRow], batch:
         report.compared += 1
         if meant["offered"] and (asked, key) not in said:
             report.differences.append(Difference(asked, key, f"row on {LEVELS}", None, meant["offered"]))
+
+
+def _sources(pool: str) -> set[str]:
+    """The sources that feed a queue of ``pool``, such as ``feed:a feed:b``; none of a pool of our own."""
+    return {one.removeprefix("feed:") for one in pool.split() if one.startswith("feed:")}
 
 
 def compare_times(report: Report, rows: Mapping[bytes, AgentTimeRow], batch: Batch, tenant: str) -> None:

@@ -86,9 +86,7 @@ def figures(
     asked |= {"tz": tz, "attribution": attribution, "threshold": str(threshold), "formulas": formulas}
     asked |= {"compare": compare, "group_by": group_by or "tenant", "as_of": as_of}
     given = {name: value for name, value in asked.items() if value}
-    told = settings(os.environ).kernel
-    where = url or f"http://{told.http_host}:{told.http_port}"
-    known = token or os.environ.get("SWITCHLOG_TOKEN", "")
+    where, known = _service(url, token)
     if csv or parquet:
         return exporting.command(where, known, given, parquet)
     return printing.printed(where, known, given, "json" if json else "table", lang)
@@ -117,9 +115,7 @@ def alerts(
     token
         A bearer token; SWITCHLOG_TOKEN when not given.
     """
-    told = settings(os.environ).kernel
-    where = url or f"http://{told.http_host}:{told.http_port}"
-    known = token or os.environ.get("SWITCHLOG_TOKEN", "")
+    where, known = _service(url, token)
     asked = {name: value for name, value in {"open": "true" if open else "", "since": since}.items() if value}
     return printing.alerts(where, known, asked, lang, as_json=json)
 
@@ -137,9 +133,7 @@ def usual_alerts(*, url: str = "", token: str = "") -> int:
     token
         A bearer token of a supervisor or an admin; SWITCHLOG_TOKEN when not given.
     """
-    told = settings(os.environ).kernel
-    where = url or f"http://{told.http_host}:{told.http_port}"
-    return usual_rules.put(where, token or os.environ.get("SWITCHLOG_TOKEN", ""))
+    return usual_rules.put(*_service(url, token))
 
 
 @app.command
@@ -178,9 +172,7 @@ def feed(
     token
         A bearer token of an admin or a service; SWITCHLOG_TOKEN when not given.
     """
-    told = settings(os.environ).kernel
-    where = url or f"http://{told.http_host}:{told.http_port}"
-    known = token or os.environ.get("SWITCHLOG_TOKEN", "")
+    where, known = _service(url, token)
     any_order = any_order or (mapping is not None and not lateness)
     return feeding_files.command(file, mapping, dry_run, lateness or "10m", any_order, where, known, json)
 
@@ -209,6 +201,12 @@ def switch(name: str) -> int:
         What was rebuilt; refused while it is far behind.
     """
     return rebuilding.switch(name, lambda: wiring.switch(settings(os.environ), name))
+
+
+def _service(url: str, token: str) -> tuple[str, str]:
+    """Where the service answers, and with which token it is asked."""
+    told = settings(os.environ).kernel
+    return url or f"http://{told.http_host}:{told.http_port}", token or os.environ.get("SWITCHLOG_TOKEN", "")
 
 
 if __name__ == "__main__":

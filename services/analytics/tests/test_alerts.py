@@ -12,12 +12,19 @@ from analytics import wiring
 from analytics.adapters import alert_events
 from analytics.adapters.printing import alerts_table
 from analytics.app.alerts import Alerts
+from analytics.app.past import Past
 from analytics.app.watching import Watching
 from analytics.config import Settings
-from analytics.domain.alerting import ALERT
+from analytics.domain.alerting import ALERT, AlertRaised, Subject
 from analytics.projections.alerts import AlertsView
+from analytics.rpc.figures import servicer
+from contactcenter.analytics.v1.service_pb2 import ListAlertsRequest
+from contactcenter.analytics.v1.service_pb2_grpc import AnalyticsServiceStub
+from contactcenter.bus.v1.command_pb2 import PageRequest
 from contactcenter.routing.v1 import config_pb2
+from switchlog import rpc
 from switchlog.envelope import StreamId
+from switchlog.testing import free_port
 from switchlog.testing import test_settings as settings_for_tests
 from switchlog.writer import Writer, no_publish
 
@@ -168,3 +175,52 @@ async def test_alerts_are_printed_as_a_table_with_a_dash_for_those_that_stand(ro
     assert cells[1:3] == ["r1@1", "sales"]
     assert cells[3].endswith("queue_depth")
     assert cells[-1] == "–"
+
+
+async def test_a_target_of_any_threshold_is_watched_and_queues_of_one_target_are_read_at_once(room: Watched) -> None:
+    """RT-6: figures are asked for kept thresholds only, what is watched is not."""
+    asked: list[tuple[str, ...]] = []
+    over = room.questions.over
+
+    async def noted(tenant: str, given: Any, begin: int, end: int) -> Any:
+        asked.append(given.queues)
+        return await over(tenant, given, begin, end)
+
+    for queue in ("sales", "help"):
+        room.log.defined(NOON, queue, service_level_threshold_ms=20_000, service_level_target=0.9, thresholds_s=[20])
+    odd = config_pb2.IntervalTarget(
+        from_time="00:00", to_time="24:00", service_level_threshold_ms=17_000, service_level_target=0.5
+    )
+    room.log.defined(NOON, "night", service_level_target=0.9, interval_targets=[odd])
+    for n, queue in enumerate(("sales", "help", "night")):
+        room.log.waits(NOON, f"c{n}", queue)
+        room.log.leaves(NOON + 18 * S, f"c{n}", NOON, queue=queue)
+    await room.fold()
+    await room.put("r1", figure="sl_strict", side="below")
+    object.__setattr__(room.questions, "over", noted)
+    (alert,) = await room.look()
+    assert (alert["queue"], alert["limit"], alert["value"]) == ("night", 0.5, 0.0)
+    assert sorted(asked) == [("help", "sales"), ("night",)]
+
+
+async def test_pages_of_alerts_by_grpc_lead_to_the_last(room: Watched) -> None:
+    raised = [
+        AlertRaised(f"{n:014d}-x", "r1@1", Subject("sales"), "asa", 2.0, 1.0, "above", NOON, NOON + 1) for n in range(5)
+    ]
+    for n, one in enumerate(raised, 1):
+        await room.view.fold(StreamId(TENANT, "alert-r1"), n, n, one)
+    port, found, after = free_port(), [], ""
+    settings = settings_for_tests("analytics", grpc_port=port)
+    server = rpc.create_server([servicer(Past(room.questions), alerts=room.view)], room.issuer.verifier, settings)
+    await server.start()
+    try:
+        stub = AnalyticsServiceStub(rpc.channel(f"127.0.0.1:{port}", room.issuer))
+        while True:
+            page = PageRequest(size=2, after=after)
+            answer = await stub.ListAlerts(ListAlertsRequest(tenant_id=TENANT, page=page))
+            found += [view.raised.alert for view in answer.alerts]
+            if not (after := answer.next):
+                break
+    finally:
+        await server.stop(None)
+    assert found == [one.alert for one in reversed(raised)]

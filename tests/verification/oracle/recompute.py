@@ -108,6 +108,13 @@ class Batch:
         found = self.db.execute("select * from quarter_flags where tenant = $1 and offered > 0", [tenant])
         return {(row["queue"], row["start"]): {name: row[name] for name in FLAGS} for row in _rows(found)}
 
+    def ended(self, tenant: str) -> set[str]:
+        """The sources that said that they had given all."""
+        return {
+            source
+            for (source,) in self.db.execute("select source from fed_ended where tenant = $1", [tenant]).fetchall()
+        }
+
     def lines(self, tenant: str) -> dict[str, tuple[int, int | None]]:
         """Queue -> how many wait in it, since when the first of them; of every queue that a pool has."""
         found = self.db.execute(

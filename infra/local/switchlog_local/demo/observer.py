@@ -9,14 +9,18 @@ from contactcenter.routing.v1.events_pb2 import DequeueOutcome, RoutingEvent
 from switchlog.bus.record import Raw
 from switchlog.bus.tail import Tail
 
+from .plan import TENANT
+
 CONTACTS, ROUTING = "contact.events.v1", "routing.events.v1"
+
+OURS = f"{TENANT}/".encode()
 
 Leg = tuple[str, int]  # contact id, leg
 
 
 @dataclass
 class Counts:
-    """Facts seen since the start; instants in epoch milliseconds as recorded, of each leg's first offer only."""
+    """Facts of the demo's tenant since the start; instants in epoch ms as recorded, of each leg's first offer only."""
 
     facts: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -36,6 +40,8 @@ class Counts:
 
     def take(self, raw: Raw) -> None:
         """One record of either topic."""
+        if not (raw.key or b"").startswith(OURS):
+            return  # others' centres may be on the same topics
         if raw.topic == CONTACTS:
             self._contact(ContactEvent.FromString(raw.value or b""))
         else:

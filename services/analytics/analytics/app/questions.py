@@ -16,7 +16,7 @@ from ..domain.figures import Asked, Place, Row, Sheet
 from ..domain.formulas import FORMULAS
 from ..domain.intervals import Span, day_start, interval, previous, zone
 from ..domain.levels import QUARTER_MS, Cell, quarter
-from ..domain.targets import Target, Targets
+from ..domain.targets import NO_TARGET, Target, Targets
 from .history import History, Kept
 
 __all__ = ["Answer", "Figures", "FiguresAsked", "Now", "Questions", "Stored"]
@@ -125,10 +125,8 @@ class Questions:
             checked_threshold(queue, given.threshold_s)
         tz = zone(given.tz or await self._zone_of(tenant, queues))
         span = span_of(given, tz, day_start(now, tz), now)
-        asked = given.asked(tz)
-        places = [await self._place(tenant, queue, now) for queue in queues]
         earlier = previous(*span, given.step, tz) if given.compare else None
-        return Answer(History(self.stored, tenant, asked, places, now), span, earlier, now)
+        return Answer(await self._history(tenant, given.asked(tz), queues, now), span, earlier, now)
 
     async def figures(self, tenant: str, given: FiguresAsked) -> Figures:
         """The same with all rows at once."""
@@ -136,14 +134,19 @@ class Questions:
         return Figures(answer, await _all(answer.rows()), await _all(answer.previous()))
 
     async def over(self, tenant: str, given: FiguresAsked, begin: int, end: int) -> list[Row]:
-        """Figures of one interval of whole quarter hours, whatever step is given; raises as ``ask`` does."""
-        answer = await self.ask(tenant, given)
-        return await answer.history.over(begin, end)
+        """Figures of one interval of whole quarter hours, of any step and threshold; raises as ``ask`` does."""
+        checked(given)
+        queues, now = await self._queues(tenant, given.queues), self.clock.now()
+        tz = zone(given.tz or await self._zone_of(tenant, queues))
+        return await (await self._history(tenant, given.asked(tz), queues, now)).over(begin, end)
 
-    async def targets(self, tenant: str, queues: Iterable[str]) -> list[tuple[str, Target]]:
-        """What each queue is meant to reach now; raises ``NotFound``."""
-        found = [queue for queue in await self._queues(tenant, queues) if queue.pool]
-        return [(queue.queue, (await self._targets(tenant, queue)).at(self.clock.now())) for queue in found]
+    async def targets(self, tenant: str, queues: Iterable[str]) -> list[tuple[Target, tuple[str, ...]]]:
+        """Which queues are meant to reach what now, of those that have a target; raises ``NotFound``."""
+        found: dict[Target, tuple[str, ...]] = {}
+        for queue in await self._queues(tenant, queues):
+            target = (await self._targets(tenant, queue)).at(self.clock.now()) if queue.pool else NO_TARGET
+            found[target] = (*found.get(target, ()), queue.queue)
+        return [(target, named) for target, named in found.items() if target.share]
 
     async def waiting_since(self, tenant: str, queues: Iterable[str]) -> int:
         """The earliest quarter hour in which contacts still wait; this one, when nobody does."""
@@ -158,6 +161,10 @@ class Questions:
         pool = await self.stored.pool_of(tenant, queue.pool)
         tz = zone(pool.zones.get(queue.hours) or pool.time_zone or self.time_zone)
         return Targets(Target(queue.threshold_s, queue.share), queue.targets, tz)
+
+    async def _history(self, tenant: str, asked: Asked, queues: Sequence[Queue], now: int) -> History:
+        places = [await self._place(tenant, queue, now) for queue in queues]
+        return History(self.stored, tenant, asked, places, now)
 
     async def _open(self, tenant: str, queue: Queue, known: list[Cell]) -> list[Cell]:
         """``known`` and the earlier cells in which contacts still wait."""

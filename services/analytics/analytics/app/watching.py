@@ -82,10 +82,9 @@ class Watching:
             async for found in self._against(tenant, rule, rule.queues, rule.threshold_s, rule.limit):
                 yield found
             return
-        for queue, target in await self.questions.targets(tenant, rule.queues):
-            if target.share:
-                async for found in self._against(tenant, rule, (queue,), target.threshold_s, target.share):
-                    yield found
+        for target, queues in await self.questions.targets(tenant, rule.queues):
+            async for found in self._against(tenant, rule, queues, target.threshold_s, target.share):
+                yield found
 
     async def _against(
         self, tenant: str, rule: Rule, queues: tuple[str, ...], threshold_s: int, limit: float

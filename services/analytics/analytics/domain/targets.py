@@ -16,6 +16,9 @@ class Target(NamedTuple):
     share: float
 
 
+NO_TARGET = Target(0, 0.0)
+
+
 @dataclass(frozen=True, slots=True)
 class TimedTarget:
     """A target between two local times, minutes of the day: not later than its begin it ends on the next day.

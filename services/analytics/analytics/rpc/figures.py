@@ -24,7 +24,7 @@ from ..domain.figures import Row
 from .feed import fed
 
 ROLES = ("analyst", "supervisor", "admin", "service")
-MOST_ALERTS = 1_000
+PAGE = 100
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,10 @@ class AnalyticsByRpc(AnalyticsServiceServicer):
         if self.alerts is None:
             raise NotImplementedError
         found = await self.alerts.since(caller.tenant, 0, request.open_only)
-        most = min(request.page.size or MOST_ALERTS, MOST_ALERTS)
-        return pb.ListAlertsResponse(alerts=[_alert(alert) for alert in found[:most]])
+        after, size = request.page.after, request.page.size or PAGE
+        rest = [alert for alert in found if not after or alert.raised.alert < after]
+        more = rest[size - 1].raised.alert if len(rest) > size else ""
+        return pb.ListAlertsResponse(alerts=[_alert(alert) for alert in rest[:size]], next=more)
 
     async def Feed(self, request_iterator: Any, context: Any) -> pb.FeedResponse:
         if self.feeding is None:
