@@ -55,6 +55,24 @@ def send(pid: int, number: signal.Signals) -> None:
         pass
 
 
+def freeze(pid: int, timeout_s: float = 5) -> None:
+    """SIGSTOP, until every thread stands: one that runs on another core can still answer after the signal was sent."""
+    send(pid, signal.SIGSTOP)
+    deadline = time.monotonic() + timeout_s
+    while not _stands(pid) and time.monotonic() < deadline:
+        time.sleep(0.002)
+
+
+def _stands(pid: int) -> bool:
+    try:
+        if not (threads := Path(f"/proc/{pid}/task")).exists():  # not Linux: the whole process only
+            return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+        states = [(thread / "stat").read_text().rpartition(") ")[2][0] for thread in threads.iterdir()]
+        return set(states) <= {"T", "t"}
+    except (OSError, psutil.Error):
+        return not psutil.pid_exists(pid)  # a thread of it ended meanwhile: look again
+
+
 def wait_gone(pid_file: Path, timeout_s: float) -> bool:
     """Has it ended within the time?"""
     deadline = time.monotonic() + timeout_s

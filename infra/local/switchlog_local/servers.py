@@ -107,7 +107,7 @@ class Server:
     def freeze(self) -> None:
         """SIGSTOP: connections stay open and nobody answers."""
         if pid := self.pid:
-            process.send(pid, signal.SIGSTOP)
+            process.freeze(pid)
 
     def thaw(self) -> None:
         """SIGCONT: it goes on as if nothing had happened."""
