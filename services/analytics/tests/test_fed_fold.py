@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import combinations, pairwise, permutations
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from analytics.adapters import fed_facts
 from analytics.app.folding import Folding
 from analytics.app.ports import Where
+from analytics.domain import fedagents
 from analytics.domain.feed import Terms, streams_of
 from analytics.domain.levels import COHORT, DAY_MS, EVENT, QUARTER_MS, Tally, merged
 from analytics.projections.fed_rows import FedRows
@@ -309,6 +311,117 @@ async def test_time_at_work_within_planned_shifts_is_adherent():
     assert (total["scheduled"], total["present"]) == (1, 1)
     missed, _ = await shift(("shift_planned", 0, {"from": begin, "to": end}))
     assert (missed["scheduled"], missed["present"], missed["adherent_ms"]) == (1, 0, 0)
+
+
+async def test_whoever_comes_after_the_midnight_of_a_planned_night_is_present():
+    """07:30 to 15:30 in Shanghai has a UTC midnight at 08:00."""
+    night = 12 * 3600
+    begin, end = instant(BEGAN + (night - 1_800) * S), instant(BEGAN + (night + 7 * 3600) * S)
+    planned = ("shift_planned", -90_000, {"from": begin, "to": end})
+    total, _ = await shift(planned, ("agent_ready", night + 60), ("agent_signed_out", night + 3_660))
+    assert (total["scheduled"], total["present"], total["adherent_ms"]) == (1, 1, 3_600)
+    late, _ = await shift(planned, ("agent_ready", night + 7 * 3600), ("agent_signed_out", night + 8 * 3600))
+    assert (late["scheduled"], late["present"]) == (1, 0)
+
+
+HOURS_MOST = 100
+
+
+@st.composite
+def rosters(draw: st.DrawFn) -> list[dict]:
+    """States of some days and shifts of up to three, told in any order; midnights are hit exactly now and then."""
+    found = []
+    for n in range(draw(st.integers(1, 14))):
+        fact, when = draw(st.sampled_from(OF_AGENTS[:-1])), draw(st.integers(0, HOURS_MOST)) * 3600 * S
+        found.append(line(fact, when, agent="a1", id=f"m{n}"))
+    for n in range(draw(st.integers(1, 3))):
+        begin, hours = draw(st.integers(0, HOURS_MOST)), draw(st.integers(1, 70))
+        terms = {"from": instant(BEGAN + begin * 3600 * S), "to": instant(BEGAN + (begin + hours) * 3600 * S)}
+        found.append(line("shift_planned", 0, agent="a1", id=f"s{n}", **terms))
+    return draw(st.permutations(found))
+
+
+def attended(lines: Sequence[dict]) -> Counter:
+    """(quarter hour, name) -> number of shifts, by their definition."""
+    turn = {fact: n for n, fact in enumerate(fedagents.STATES)}
+    states = sorted((at(one), turn[one["fact"]], one["id"], one["fact"]) for one in lines if one["fact"] in turn)
+    here = [
+        (one[0], later[0])
+        for one, later in pairwise(states)
+        if one[3] != "agent_signed_out" and one[0] < later[0] <= one[0] + DAY_MS
+    ]
+    found: Counter = Counter()
+    for one in (one for one in lines if one["fact"] == "shift_planned"):
+        begin, end = (at({"at": one[word]}) for word in ("from", "to"))
+        end = min(end, begin + 2 * DAY_MS)
+        found[quarter(begin), "scheduled"] += 1
+        found[quarter(begin), "present"] += any(since < end and begin < until for since, until in here)
+    return +found
+
+
+@settings(max_examples=150, deadline=None)
+@given(rosters(), st.integers(0, 2**32), st.integers(0, 3))
+async def test_attendance_is_that_of_the_definition_in_any_order_and_after_crashes(lines, seed: int, crashes: int):
+    found = await fed(lines, seed=seed, crashes=crashes)
+    total: Counter = Counter()
+    for (kind, _, start, _), said in found.items():
+        if kind == "day":
+            total.update({(start, name): said[name] for name in ("scheduled", "present") if name in said})
+    assert total == attended(lines)
+
+
+async def test_a_shift_of_two_days_is_kept_by_a_state_that_a_fact_of_the_fourth_ends():
+    begin, end = instant(BEGAN + 11 * 3600 * S), instant(BEGAN + 59 * 3600 * S)
+    lines = [
+        line("shift_planned", 0, agent="a1", id="s", **{"from": begin, "to": end}),
+        line("agent_ready", -14 * 3600 * S, agent="a1", id="0"),
+        line("agent_signed_out", 10 * 3600 * S, agent="a1", id="1"),
+        line("agent_ready", 58 * 3600 * S, agent="a1", id="2"),
+        line("agent_signed_out", 81 * 3600 * S, agent="a1", id="3"),
+    ]
+    for order in permutations(lines):
+        found = await fed(order)
+        assert sum(said.get("present", 0) for (kind, *_), said in found.items() if kind == "day") == 1
+
+
+async def test_a_save_torn_between_the_days_of_an_agent_counts_nothing_twice():
+    """Whatever was stored last: what the days of one save depend on in one another was counted before them."""
+    midnight, hour = 12 * 3600 * S, 3600 * S
+    facts = (
+        ("agent_ready", midnight - hour),
+        ("agent_signed_out", midnight + 20 * hour),
+        ("agent_signed_out", midnight - hour // 2),
+        ("agent_signed_out", midnight),
+        ("agent_ready", midnight - hour // 3),
+        ("agent_not_ready", midnight + 3 * hour),
+    )
+    begin, end = instant(BEGAN + midnight - 2 * hour), instant(BEGAN + midnight + 30 * hour)
+    lines = [line("shift_planned", -hour, agent="a1", id="s", **{"from": begin, "to": end})]
+    lines += [line(fact, when, agent="a1", id=f"{n}") for n, (fact, when) in enumerate(facts)]
+    place = Place()
+    await place.feed(lines)
+    partitions = await topic(place, random.Random(1))
+    whole = await figures(await folded(partitions, random.Random(1)))
+    number = next(n for n, records in enumerate(partitions) if any(b"a1" in one.value for one in records))
+    told = [one.offset for one in partitions[number] if b"a1" in one.value]
+    records = partitions[number][: told[-1] + 1]
+    for begin, end in combinations(range(told[0], told[-1] + 2), 2):
+        for budget in range(9):
+            assert await torn(records, number, (begin, end), budget) == whole
+
+
+async def torn(records: list[Rec], number: int, batch: tuple[int, int], budget: int) -> dict:
+    """What was before the batch, the batch until it is torn, and by who begins anew what is left of it and after it."""
+    store, (begin, end) = MemoryStore(), batch
+    await (await folding(store.views, number)).take(records[:begin])
+    try:
+        await (await folding(TearingViews(store.views, budget), number)).take(records[begin:end])
+    except Crash:
+        pass
+    fold = await folding(store.views, number)
+    for record in [record for record in records if record.offset >= fold.board.next]:
+        await fold.take([record])
+    return await figures(store.views)
 
 
 async def test_time_with_contacts_is_busy_and_not_ready():

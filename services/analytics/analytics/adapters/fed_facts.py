@@ -12,7 +12,7 @@ from switchlog.errors import Poison
 from ..app.ports import Read
 from ..domain import feedboard
 from ..domain.fed import OF_CONTACTS
-from ..domain.fedagents import OF_AGENTS, SHIFT
+from ..domain.fedagents import MOST_SHIFT_MS, OF_AGENTS, SHIFT
 from ..domain.fedstory import Fact
 from ..domain.feedboard import ContactKey, FedStream, FeedBoard
 from ..domain.levels import CellKey
@@ -20,10 +20,6 @@ from ..wire import milliseconds
 from .fed_events import CHANNEL_WORDS, FACT_WORDS, OUTCOME_WORDS, TOPIC
 
 __all__ = ["TOPIC", "contacts_in", "fold", "needed", "read"]
-
-
-MOST_SHIFT_MS = 2 * 24 * 3600 * 1000
-"""A shift that is longer is cut."""
 
 
 def read(value: bytes | None) -> pb.ExternalEvent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from analytics.domain import fedagents
@@ -26,9 +27,6 @@ FOR_EVER = 1 << 50
 
 MOST_FACTS = 2_000
 """A contact of more facts is none; the later ones are left out, or each would cost as much as all before it."""
-
-NEAR = (-2, -1, 0, 1, 2)
-"""A fact changes states up to a day away, and these whether a shift of that day was kept, which a day more decides."""
 
 KEPT = 5_000
 """So many contacts and counters stay in memory, each partition."""
@@ -157,17 +155,20 @@ def _changed(board: FeedBoard, queue: QueueKey, start: int, offset: int, stream:
 
 
 def told_of_agent(board: FeedBoard, key: str, offset: int, agent: str, fact: Fact) -> None:
-    """One more fact of an agent: it changes what lies within a day of it."""
+    """One more fact of an agent: what days around it contributed is taken back for what they contribute now."""
     for day, part in fedagents.days_of(fact):
         unit = board.contacts.setdefault(agent_key(key, agent, day), FedContact())
         if offset < unit.guard or part in unit.facts or len(unit.facts) >= MOST_FACTS:
             continue
-        old = fedagents.contribution(agent, _around(board, key, agent, day))
+        # a torn save: some day was stored after this fact, and before it all counters were, so they have counted it
+        counted = any(offset < one.guard for one in _units(board, key, agent, day, fedagents.AROUND))
+        old = {} if counted else _of_agent(board, key, agent, day)
         insort(unit.facts, part)
         unit.version = offset + 1
         board.changed_contacts[agent_key(key, agent, day)] = unit
-        changes = difference(old, fedagents.contribution(agent, _around(board, key, agent, day)))
-        board.counters.contribute(offset, key.partition("/")[0], changes)
+        if not counted:
+            changes = difference(old, _of_agent(board, key, agent, day))
+            board.counters.contribute(offset, key.partition("/")[0], changes)
 
 
 def agent_key(key: str, agent: str, day: int) -> ContactKey:
@@ -177,12 +178,21 @@ def agent_key(key: str, agent: str, day: int) -> ContactKey:
 
 def days_around(fact: Fact) -> set[int]:
     """The days whose facts must be at hand before ``fact`` is told."""
-    return {day + near for day, _ in fedagents.days_of(fact) for near in NEAR}
+    return {day + near for day, _ in fedagents.days_of(fact) for near in fedagents.AROUND}
 
 
-def _around(board: FeedBoard, key: str, agent: str, day: int) -> list[Fact]:
-    near = (board.contacts.get(agent_key(key, agent, day + one)) for one in NEAR)
-    return [fact for unit in near if unit for fact in unit.facts]
+def _of_agent(board: FeedBoard, key: str, agent: str, day: int) -> Amounts:
+    """What an agent contributes by all that a fact of ``day`` may change."""
+    near, around = (
+        [fact for unit in _units(board, key, agent, day, days) for fact in unit.facts]
+        for days in (fedagents.NEAR, fedagents.AROUND)
+    )
+    return fedagents.contribution(agent, near, around)
+
+
+def _units(board: FeedBoard, key: str, agent: str, day: int, days: Iterable[int]) -> list[FedContact]:
+    found = (board.contacts.get(agent_key(key, agent, day + one)) for one in days)
+    return [unit for unit in found if unit]
 
 
 def _amounts(board: FeedBoard, at: ContactKey, source: str) -> Amounts:

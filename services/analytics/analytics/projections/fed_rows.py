@@ -79,9 +79,8 @@ class FedRows:
 
     async def _contact(self, board: FeedBoard, key: ContactKey) -> None:
         found = await self.rows.views.get(self.rows.view("fed_contacts"), *key)
-        if found is not None:
-            contact = board.contacts[key] = decoded(found, FedContact)
-            contact.guard = contact.version
+        contact = board.contacts[key] = FedContact() if found is None else decoded(found, FedContact)
+        contact.guard = contact.version
 
 
 def _clock(stream: FedStream) -> Pool:

@@ -35,8 +35,7 @@ union all select 'adherent', tenant, agent, team, start, end_, 1 from kept where
 
 create table shift_points as
 select 'scheduled' as name, tenant, agent, team, start as happened from shifts
-union all select distinct 'present', tenant, agent, team, shift_at from kept
-    where start < shift_at - shift_at % 86400000 + 86400000;
+union all select distinct 'present', tenant, agent, team, shift_at from kept;
 
 -- a cost is its contact's first queue's, without a contact its own queue's
 create table costs as
