@@ -13,6 +13,8 @@ from switchlog.config import PORTS, ConfigError, KernelSettings, kernel_settings
 SERVICE = "analytics"
 BYTES_PER_S = 16 * 1024 * 1024
 AS_OF_RECORDS = 1_000_000
+ALERT_DAYS = 90
+AS_OF_DAYS = 31
 _STATE = re.compile(r"[a-z][a-z0-9_]{0,31}\Z")
 
 
@@ -25,6 +27,7 @@ class Settings:
     replayed into; so the other topics, not read when empty. Feeds are read at ``feed_bytes_per_s`` a tenant;
     ``feed_attributes`` are declared as not personal. A question as of an instant folds ``as_of_records`` at most; with
     ``as_of_days`` rows are kept as they stood, so long, and folded on from there.
+    Alerts are listed until ``alert_days`` after they were cleared.
     """
 
     kernel: KernelSettings
@@ -39,7 +42,8 @@ class Settings:
     feed_bytes_per_s: int = BYTES_PER_S
     feed_attributes: frozenset[str] = frozenset()
     as_of_records: int = AS_OF_RECORDS
-    as_of_days: int = 0
+    as_of_days: int = AS_OF_DAYS
+    alert_days: int = ALERT_DAYS
 
     @property
     def group(self) -> str:
@@ -63,7 +67,8 @@ def settings(env: Mapping[str, str]) -> Settings:
         feed_bytes_per_s=_bytes(env.get("ANALYTICS_FEED_BYTES_PER_S") or str(BYTES_PER_S)),
         feed_attributes=frozenset((env.get("ANALYTICS_FEED_ATTRIBUTES") or "").replace(",", " ").split()),
         as_of_records=_whole("ANALYTICS_AS_OF_RECORDS", env, AS_OF_RECORDS),
-        as_of_days=_whole("ANALYTICS_AS_OF_DAYS", env, 0),
+        as_of_days=_whole("ANALYTICS_AS_OF_DAYS", env, AS_OF_DAYS),
+        alert_days=_whole("ANALYTICS_ALERT_DAYS", env, ALERT_DAYS),
     )
 
 

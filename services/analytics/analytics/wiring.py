@@ -197,7 +197,7 @@ def _replay(settings: Settings, kernel: Kernel) -> Replay:
         views = await views_then(kernel.store.views, settings.state, kernel.clock, at)
         rows = _rows(settings, views or MemoryStore().views)
         kinds, counted = _kinds(settings, rows), await StoredPositions(rows).positions()
-        batches = read_topics(settings.kernel.kafka_bootstrap, kinds, settings.as_of_records, counted)
+        batches = read_topics(settings.kernel.kafka_bootstrap, kinds, settings.as_of_records, at, counted)
         known = await fold_past(kinds, batches, _healed(kernel), tenant, at)
         await rows.fresh(dict.fromkeys(known, at))  # all that had been recorded is counted
         return rows

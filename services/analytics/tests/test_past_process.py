@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -122,6 +123,26 @@ async def test_what_topics_have_lost_is_taken_from_the_rows_as_they_stood(lab, t
         await replay(tenant, NOON - PERIOD_MS)
 
 
+async def test_of_too_many_records_those_published_within_an_hour_are_read(lab) -> None:
+    """A busy centre's last week is not folded to answer for its first hour; what an outage kept longer is not seen."""
+    tenant, topics = lab
+    at, hour, told = round(time.time() * 1000) - 4 * 3600 * S, 3600 * S, list(topics.values())
+    published = [(topic, n, at + (n - 20) * 60 * S + (n > 40) * hour) for topic in told for n in range(100)]
+    async with clients.producer(BOOTSTRAP, "test") as producer:
+        for topic, n, when in published:
+            await producer.send(topic, b"%d" % n, f"{tenant}/{n % 7}".encode(), timestamp_ms=when)
+    early = {(topic, b"%d" % n) for topic, n, when in published if when < at + hour}
+    assert 0 < len(early) < len(published)
+    assert await _records(told, len(published), at) == {(topic, b"%d" % n) for topic, n, _ in published}
+    assert await _records(told, len(published) - 1, at) == await _records(told, len(early), at) == early
+    with pytest.raises(Rejected, match="AS_OF_TOO_MUCH"):
+        await _records(told, len(early) - 1, at)
+
+
+async def _records(topics: list[str], most: int, at: int) -> set[tuple[str, bytes]]:
+    return {(one.topic, one.value) async for _, some in read_topics(BOOTSTRAP, topics, most, at) for one in some}
+
+
 async def _send(topics: dict[str, str], centre: Centre, after: int, upto: int) -> None:
     outlet = KafkaOutlet(lambda: clients.producer(BOOTSTRAP, "test"))
     for kind, records in centre.logs.items():
@@ -133,7 +154,7 @@ async def _send(topics: dict[str, str], centre: Centre, after: int, upto: int) -
 
 async def _fold(told: Any, rows: StoredRows, tenant: str) -> None:
     kinds, counted = wiring._kinds(told, rows), await StoredPositions(rows).positions()
-    batches = read_topics(BOOTSTRAP, kinds, 1_000_000, counted)
+    batches = read_topics(BOOTSTRAP, kinds, 1_000_000, 1 << 45, counted)
     await fold_past(kinds, batches, nothing_missing, tenant, 1 << 45)
 
 

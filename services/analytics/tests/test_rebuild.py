@@ -27,6 +27,8 @@ from .test_all_topics import BOOTSTRAP, Centre, environment, lab
 __all__ = ["lab"]
 
 A, B = Where("t", 0), Where("t", 1)
+OF_THE_TIME = ("progress", "fresh", "before", "before_since")
+"""What says how far and when rows were written, not what is counted."""
 
 
 def test_what_aged_out_was_never_there_to_be_read_and_what_came_since_is_not_asked_for() -> None:
@@ -142,11 +144,11 @@ def progress(data: Path, name: str) -> int:
 
 
 def rows(data: Path, name: str) -> dict:
-    """Every row under ``name`` but how far it is read; what is in a map stands in any order."""
+    """Every row under ``name`` that is counted; what is in a map stands in any order."""
     return {
         (view.removeprefix(f"{name}_"), partition, key): (msgspec.msgpack.decode(value), version)
         for view, partition, key, value, version in stored(data, f"{name}_")
-        if view not in (f"{name}_progress", f"{name}_fresh") and value
+        if view.removeprefix(f"{name}_") not in OF_THE_TIME and value
     }
 
 

@@ -18,6 +18,8 @@ from .worker import Kind
 
 AT_ONCE = 2_000
 """So many records are folded before somebody else has a turn: whoever answers others is the same process."""
+LATE_MS = 3_600_000
+"""Of too many records those are read that were published by so long after the instant."""
 POLL_MS = 500
 PARTITION_BYTES = 4 * 1024 * 1024
 
@@ -44,11 +46,12 @@ async def fold_past(kinds: Mapping[str, Kind], batches: Batches, missing: Missin
 
 
 async def read_topics(
-    bootstrap: str, topics: Iterable[str], most: int, counted: Mapping[str, int] | None = None
+    bootstrap: str, topics: Iterable[str], most: int, at: int, counted: Mapping[str, int] | None = None
 ) -> Batches:
     """Every record that ``topics`` hold now, a partition's in order; a partition without any gives one empty batch.
 
-    ``counted``: source partition -> the offset to begin at, where that is not the first.
+    Of more than ``most`` only those published within an hour after ``at``: what was recorded by then and published
+    later is missing. ``counted``: source partition -> the offset to begin at, where that is not the first.
 
     Raises ``Rejected`` when records are gone already, or when there are more than ``most``; ``NotNow``.
     """
@@ -59,6 +62,8 @@ async def read_topics(
         await consumer.start()
         begins, ends = await _bounds(consumer)
         starts = {one: (counted or {}).get(f"{one.topic}/{one.partition}", 0) for one in begins}
+        if _between(starts, ends) > most:
+            ends = await _published_by(consumer, ends, at + LATE_MS)
         _all_there(begins, starts, ends, most)
         for partition in ends:
             yield Where(partition.topic, partition.partition), []
@@ -78,10 +83,19 @@ async def _bounds(consumer: AIOKafkaConsumer) -> tuple[Offsets, Offsets]:
     return await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
 
 
+async def _published_by(consumer: AIOKafkaConsumer, ends: Offsets, until: int) -> Offsets:
+    found = await consumer.offsets_for_times(dict.fromkeys(ends, until))
+    return {one: end if found.get(one) is None else found[one].offset for one, end in ends.items()}
+
+
+def _between(starts: Offsets, ends: Offsets) -> int:
+    return sum(max(0, end - starts[partition]) for partition, end in ends.items())
+
+
 def _all_there(begins: Offsets, starts: Offsets, ends: Offsets, most: int) -> None:
     if gone := sorted({partition.topic for partition, begin in begins.items() if begin > starts[partition]}):
         raise Rejected("AS_OF_NOT_KEPT", f"{', '.join(gone)}: no longer held from the first fact on", invalid=True)
-    if (total := sum(max(0, end - starts[partition]) for partition, end in ends.items())) > most:
+    if (total := _between(starts, ends)) > most:
         raise Rejected("AS_OF_TOO_MUCH", f"{total} records would be folded anew, at most {most} are", invalid=True)
 
 

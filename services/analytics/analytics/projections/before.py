@@ -1,4 +1,4 @@
-"""Rows as they stood before: what a write replaces is kept by five minutes, and a view of any of these is made of it.
+"""Rows as they stood before: what a write replaces is kept by quarter hours, and a view of any of these is made of it.
 
 ``before`` <period>/<shard> | <view> <partition> <key> : the row as the period found it (``Image``)
 ``before_since`` <group>    | since                    : the first period from whose begin on nothing is missing
@@ -9,28 +9,34 @@ after the other, so such a view may be torn like the store after a crash: foldin
 
 from __future__ import annotations
 
+import asyncio
+import zlib
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
-from zlib import crc32
 
 import msgspec
 
 from switchlog.clock import Clock
 from switchlog.store import ViewRow, ViewStore
 
-PERIOD_MS = 300_000
-PERIODS_A_DAY = 288
+PERIOD_MS = 900_000
+PERIODS_A_DAY = 96
 SKEW_MS = 60_000
 """Whoever recorded a fact may be so far ahead of whoever folded it."""
 SHARDS = 4
 PAGE = 1000
+AT_ONCE = 64
+"""So many rows are read at the same time."""
+LARGE = 300
+"""Images of so many bytes are compressed."""
 NEVER = 1 << 40
 FIRST = 1 << 50
 """Versions of images fall with time, so that the first of a period stays."""
 LATE = 2
 """So many periods, this one included, may still get images."""
+ZLIB = b"\x78"
 SEP = "\x1f"
 
 Place = tuple[str, str, str]
@@ -46,8 +52,8 @@ class Image(NamedTuple):
 
 
 NOTHING = Image(None, 0)
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Image).decode
+_to_bytes = msgspec.msgpack.Encoder().encode
+_from_bytes = msgspec.msgpack.Decoder(Image).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +142,10 @@ class KeepingViews:
         if period != self.period:
             await self._enter(period)
         new = [place for place in dict.fromkeys(places) if place not in self.kept]
-        await self.befores.keep(period, {place: _image(await self.views.get(*place)) for place in new}, now)
+        for n in range(0, len(new), AT_ONCE):
+            some = new[n : n + AT_ONCE]
+            found = await asyncio.gather(*(self.views.get(*place) for place in some))
+            await self.befores.keep(period, dict(zip(some, map(_image, found), strict=True)), now)
         if period == self.period:
             self.kept.update(new)
 
@@ -245,9 +254,19 @@ async def views_then(views: ViewStore, state: str, clock: Clock, at: int) -> Vie
     return ViewsThen(views, befores, clock, period, frozenset({f"{state}_fresh"}))
 
 
+def _encode(image: Image) -> bytes:
+    plain = _to_bytes(image)
+    return plain if len(plain) < LARGE else zlib.compress(plain, 1)
+
+
+def _decode(stored: bytes) -> Image:
+    """Compressed bytes begin as no encoded image does."""
+    return _from_bytes(zlib.decompress(stored) if stored[:1] == ZLIB else stored)
+
+
 def _image(row: ViewRow | None) -> Image:
     return NOTHING if row is None else Image(row.value, row.version)
 
 
 def _shard(period: int, place: Place) -> str:
-    return f"{period}/{crc32(SEP.join(place).encode()) % SHARDS}"
+    return f"{period}/{zlib.crc32(SEP.join(place).encode()) % SHARDS}"
