@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +17,7 @@ from analytics.wire import CHANNEL_NUMBERS as CHANNELS
 from switchlog.clock import ManualClock
 from switchlog.store.memory import MemoryStore
 from switchlog.store.opening import open_store
-from switchlog.store.settings import StoreSettings
+from switchlog.testing.places import own_store
 
 from .folds import Crash, Owner, TearingViews
 from .recomputed import ATTRIBUTIONS, folded, recompute
@@ -23,6 +25,7 @@ from .scene import NOON, TENANT
 from .test_folding_any import QUEUES, story, told
 from .test_past import OURS, batched, recorded_at
 
+on_every_store = pytest.mark.cassandra if os.environ.get("STORE") == "cassandra" else lambda test: test
 FIRST = NOON // PERIOD_MS
 KEYS = [f"k{n}" for n in range(6)]
 
@@ -108,9 +111,10 @@ async def test_older_images_go_and_what_was_written_before_the_first_period_is_n
     assert [await kept.befores.of(period) for period in range(FIRST - 1, FIRST + 3)][1:] == [{}, {}, {}]
 
 
-async def test_the_first_image_of_a_period_stays_in_sqlite_too(tmp_path) -> None:
-    store = await open_store(StoreSettings("sqlite", str(tmp_path)), "analytics")
-    try:
+@on_every_store
+async def test_the_first_image_of_a_period_stays_in_a_store_too(tmp_path) -> None:
+    with own_store("analytics", tmp_path) as place:
+        store = await open_store(place, "analytics")
         kept = Kept(store.views)
         await kept.writing.put("v", "p", "k0", b"1", 1)
         kept.clock.advance(PERIOD_MS)
@@ -119,7 +123,21 @@ async def test_the_first_image_of_a_period_stays_in_sqlite_too(tmp_path) -> None
             kept.restart()
             await kept.writing.put("v", "p", "k0", b"%d" % n, n)
         assert await rows(kept.then(FIRST)) == [("k0", b"1", 1)]
-    finally:
+        await store.close()
+
+
+@on_every_store
+async def test_many_large_rows_are_kept_and_read_again(tmp_path) -> None:
+    with own_store("analytics", tmp_path) as place:
+        store = await open_store(place, "analytics")
+        kept, large = Kept(store.views), {f"k{n:03d}": b"%d" % n * 500 for n in range(150)}
+        await kept.writing.put("v", "p", "k", b"", 1)
+        kept.clock.advance(PERIOD_MS)
+        await kept.writing.put_many("v", [("p", key, value, 1) for key, value in large.items()])
+        kept.clock.advance(PERIOD_MS)
+        await kept.writing.put_many("v", [("p", key, b"new", 2) for key in large])
+        then = await kept.then(FIRST + 1).scan("v", "p")
+        assert {row.key: row.value for row in then} == {"k": b"", **large}
         await store.close()
 
 

@@ -32,11 +32,14 @@ from switchlog.clock import ManualClock
 from switchlog.envelope import timestamp
 from switchlog.errors import Rejected
 from switchlog.outlet import KafkaOutlet, Record
-from switchlog.store.memory import MemoryStore
+from switchlog.store import Store
+from switchlog.store.opening import open_store
 from switchlog.testing import TestIssuer, eventually
+from switchlog.testing.places import own_store
 
 from .scene import NOON, S
 from .test_all_topics import BOOTSTRAP, Centre, environment, lab
+from .test_before import on_every_store
 from .test_past import answered, cut, nothing_missing, past
 
 __all__ = ["lab"]
@@ -98,11 +101,20 @@ async def test_figures_and_the_wallboard_of_then_over_kafka(lab, tmp_path: Path,
             assert (gone.status_code, gone.json()["reason"]) == (422, "AS_OF_NOT_KEPT")
 
 
-async def test_what_topics_have_lost_is_taken_from_the_rows_as_they_stood(lab, tmp_path: Path) -> None:
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    with own_store("analytics", tmp_path) as place:
+        store = await open_store(place, "analytics")
+        yield store
+        await store.close()
+
+
+@on_every_store
+async def test_what_topics_have_lost_is_taken_from_the_rows_as_they_stood(lab, store: Store, tmp_path: Path) -> None:
     """Checkpoints outlive the topics' retention; a question of before the first of them does not."""
     tenant, topics = lab
     told, centre = settings(environment(tenant, topics, tmp_path)), Centre(tenant)
-    store, clock = MemoryStore(), ManualClock(NOON - PERIOD_MS)
+    clock = ManualClock(NOON - PERIOD_MS)
     kernel = SimpleNamespace(store=store, clock=clock, healer=None)
     keeping = KeepingViews(store.views, Befores(store.views, told.state), clock, 31)
     await keeping.put("other", "p", "k", b"", 1)
