@@ -86,7 +86,7 @@ async def run(
         rows = _rows(settings, kernel.store.views)
         questions = Questions(rows, kernel.clock, settings.time_zone)
         api, given = "api" in roles, feeding(kernel)
-        alerts = Alerts(kernel.writer(ALERT, alert_events.CODEC), AlertsView(kernel.store.views), kernel.clock)
+        alerts = Alerts(kernel.writer(ALERT, alert_events.CODEC), _alerts_view(settings, kernel), kernel.clock)
         past = Past(questions, _replay(settings, kernel))
         by_rpc = figures_rpc.servicer(past, given, settings.feed_attributes, alerts.kept)
         await runtime.serve(
@@ -134,14 +134,18 @@ def app(
 
 
 def _tasks(settings: Settings, kernel: Kernel, rows: StoredRows, watching: Watching, roles: Set[str]) -> Sequence[Task]:
-    handler = alerts_handler(AlertsView(kernel.store.views), alert_events.CODEC)
-    listing = kernel.consumer(f"{settings.group}-alerts", [wire.ALERTS], handler)
+    handler = alerts_handler(_alerts_view(settings, kernel), alert_events.CODEC)
+    listing = kernel.consumer(f"{settings.group}-standing", [wire.ALERTS], handler)
     found: list[tuple[str, Task]] = [
         ("fold", ("fold", lambda: _fold(settings, kernel, rows, watching))),
         ("fold", ("alerts", listing.run)),
         ("relay", ("relay", kernel.sweeper())),
     ]
     return [task for role, task in found if role in roles]
+
+
+def _alerts_view(settings: Settings, kernel: Kernel) -> AlertsView:
+    return AlertsView(kernel.store.views, kernel.clock, settings.alert_days)
 
 
 async def _fold(settings: Settings, kernel: Kernel, rows: StoredRows, watching: Watching | None) -> None:

@@ -40,7 +40,7 @@ class Watched(Room):
     def __init__(self) -> None:
         super().__init__()
         log = Writer(self.store.events, ALERT, alert_events.CODEC, no_publish, self.clock)
-        self.view = AlertsView(self.store.views)
+        self.view = AlertsView(self.store.views, self.clock, 90)
         self.alerts = Alerts(log, self.view, self.clock)
         self.watching = Watching(log, self.view.rules, self.questions, self.clock)
         self.heard: dict[str, int] = {}
@@ -95,7 +95,7 @@ async def test_a_queue_that_grows_too_long_is_told_once_and_once_that_it_is_not(
 
 async def test_who_has_waited_since_before_the_window_counts_as_waiting(room: Watched) -> None:
     await busy(room)
-    room.clock.advance(3 * 3600)
+    room.clock.advance(3 * 3600 * S)
     await room.put("r1", **DEPTH, window="15m")
     (alert,) = await room.look()
     assert alert["value"] == 1

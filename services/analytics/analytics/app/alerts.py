@@ -28,7 +28,7 @@ class Kept(Protocol):
         ...
 
     async def since(self, tenant: str, at: int, open_only: bool = False) -> list[Alert]:
-        """Those raised since ``at``, newest first."""
+        """Those raised since ``at``, newest first, but for those that were cleared too long ago to be kept."""
         ...
 
 
