@@ -6,12 +6,15 @@ import asyncio
 import signal
 import sqlite3
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from cassandra import InvalidRequest
+from cassandra.cluster import Cluster
 
 from analytics import wire
 from analytics.app.ports import Where
@@ -21,8 +24,11 @@ from switchlog.bus import clients
 from switchlog.errors import Rejected
 from switchlog.outlet import KafkaOutlet, Record
 from switchlog.store.memory import MemoryStore
+from switchlog.store.settings import StoreSettings
+from switchlog.testing.places import own_store
 
 from .test_all_topics import BOOTSTRAP, Centre, environment, lab
+from .test_before import on_every_store
 
 __all__ = ["lab"]
 
@@ -69,25 +75,32 @@ async def test_of_two_switches_the_later_counts() -> None:
 # --- over Kafka, with the commands -----------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[StoreSettings]:
+    with own_store("analytics", tmp_path) as settings:
+        yield settings
+
+
+@on_every_store
 @pytest.mark.kafka
 @pytest.mark.timeout(240)
 async def test_rebuilt_beside_the_running_service_every_row_is_the_same_and_is_used_after_a_switch(
-    lab, tmp_path: Path
+    lab, place: StoreSettings, tmp_path: Path
 ) -> None:
     tenant, topics = lab
-    centre, env = Centre(tenant), environment(tenant, topics, tmp_path)
+    centre, env = Centre(tenant), environment(tenant, topics, tmp_path) | _variables(place)
     outlet = KafkaOutlet(lambda: clients.producer(BOOTSTRAP, "test"))
     for kind, records in centre.logs.items():
         await outlet.send(topics[kind], [Record(record.key, record.value) for record in records])
     total = sum(len(records) for records in centre.logs.values())
     running = await command(env, "fold")
     try:
-        await read_up_to(tmp_path, tenant, total)
+        await read_up_to(place, tenant, total)
         torn = await command(env, "rebuild", "b1")
-        await killed_in_the_middle(torn, tmp_path, "b1")
+        await killed_in_the_middle(torn, place, "b1")
         assert await said(env, "rebuild", "b1") == (0, f"b1: {total} records of {total} counted")
-        anew = rows(tmp_path, "b1")
-        assert anew == rows(tmp_path, tenant)
+        anew = rows(place, "b1")
+        assert anew == rows(place, tenant)
         assert {"levels", "level_events", "days", "contacts", "clerks", "tickets", "pools"} <= {at[0] for at in anew}
         running.terminate()
         assert await asyncio.wait_for(running.wait(), 20) == 0
@@ -101,8 +114,8 @@ async def test_rebuilt_beside_the_running_service_every_row_is_the_same_and_is_u
         centre.pools.waits(1_763_985_600_000, "one more", "sales")
         last = centre.pools.records[-1]
         await outlet.send(topics["routing"], [Record(last.key, last.value)])
-        await read_up_to(tmp_path, "b1", total + 1)
-        assert progress(tmp_path, tenant) == total, "the old rows rest"
+        await read_up_to(place, "b1", total + 1)
+        assert progress(place, tenant) == total, "the old rows rest"
     finally:
         if running.returncode is None:
             running.kill()
@@ -116,9 +129,9 @@ async def command(env: dict[str, str], *words: str) -> asyncio.subprocess.Proces
     )
 
 
-async def killed_in_the_middle(process: asyncio.subprocess.Process, data: Path, name: str) -> None:
+async def killed_in_the_middle(process: asyncio.subprocess.Process, place: StoreSettings, name: str) -> None:
     """As soon as anything is counted; one that was faster is done, and done again."""
-    while not progress(data, name) and process.returncode is None:
+    while not progress(place, name) and process.returncode is None:
         await asyncio.sleep(0.005)
     with suppress(ProcessLookupError):
         process.send_signal(signal.SIGKILL)
@@ -133,34 +146,56 @@ async def said(env: dict[str, str], *words: str) -> tuple[int | None, str]:
     return process.returncode, out.decode().split(" in ")[0]
 
 
-async def read_up_to(data: Path, name: str, total: int) -> None:
+async def read_up_to(place: StoreSettings, name: str, total: int) -> None:
     async with asyncio.timeout(60):
-        while progress(data, name) < total:
+        while progress(place, name) < total:
             await asyncio.sleep(0.3)
 
 
-def progress(data: Path, name: str) -> int:
-    return sum(version for *_, version in stored(data, f"{name}_progress"))
+def progress(place: StoreSettings, name: str) -> int:
+    return sum(version for *_, version in stored(place, f"{name}_progress"))
 
 
-def rows(data: Path, name: str) -> dict:
+def rows(place: StoreSettings, name: str) -> dict:
     """Every row under ``name`` that is counted; what is in a map stands in any order."""
     return {
         (view.removeprefix(f"{name}_"), partition, key): (msgspec.msgpack.decode(value), version)
-        for view, partition, key, value, version in stored(data, f"{name}_")
+        for view, partition, key, value, version in stored(place, f"{name}_")
         if view.removeprefix(f"{name}_") not in OF_THE_TIME and value
     }
 
 
-def stored(data: Path, begin: str) -> list[tuple]:
-    if not (data / "analytics.db").exists():
+def stored(place: StoreSettings, begin: str) -> list[tuple]:
+    """Rows of views whose names begin so: (view, partition, key, value, version)."""
+    found = _of_cassandra(place) if place.kind == "cassandra" else _of_sqlite(Path(place.path) / "analytics.db")
+    return [row for row in found if row[0].startswith(begin)]
+
+
+def _of_sqlite(file: Path) -> list[tuple]:
+    if not file.exists():
         return []
-    found = sqlite3.connect(data / "analytics.db")
-    try:
-        query = "SELECT view, partition, key, value, version FROM views WHERE substr(view, 1, ?) = ?"
-        return found.execute(query, (len(begin), begin)).fetchall()
-    finally:
-        found.close()
+    with closing(sqlite3.connect(file)) as found:
+        return found.execute("SELECT view, partition, key, value, version FROM views").fetchall()
+
+
+def _of_cassandra(place: StoreSettings) -> list[tuple]:
+    with Cluster(list(place.cassandra_hosts), port=place.cassandra_port, protocol_version=5) as cluster:
+        query = f"SELECT name, part, key, value, version FROM {place.keyspace_prefix}analytics.views"
+        try:
+            return [tuple(row) for row in cluster.connect().execute(query)]
+        except InvalidRequest:  # nobody has made it yet
+            return []
+
+
+def _variables(place: StoreSettings) -> dict[str, str]:
+    if place.kind == "sqlite":
+        return {}
+    return {
+        "STORE": place.kind,
+        "CASSANDRA_HOSTS": ",".join(place.cassandra_hosts),
+        "CASSANDRA_PORT": str(place.cassandra_port),
+        "CASSANDRA_KEYSPACE_PREFIX": place.keyspace_prefix,
+    }
 
 
 async def told(tenant: str) -> int:
