@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from unittest.mock import patch
 
 from hdrh.histogram import HdrHistogram
 from hypothesis import given, settings
@@ -84,8 +85,9 @@ def _tell(log: Log, one: dict, contact: str, leg: int, act: str, at: int) -> Non
     st.lists(st.integers(0, 200), max_size=6),
     st.lists(st.tuples(st.integers(0, 25), st.integers(1, 9)), max_size=4),
     st.integers(1, 12),
+    st.sampled_from([2, 1000]),
 )
-def test_live_equals_recomputation(stories, repeats, crashes, size) -> None:
+def test_live_equals_recomputation(stories, repeats, crashes, size, at_once) -> None:
     """Rule 27, by example after example: ``crashes`` are (rows written before it, batch size)."""
     log, store = told(stories, repeats), MemoryStore()
 
@@ -102,7 +104,8 @@ def test_live_equals_recomputation(stories, repeats, crashes, size) -> None:
             of: folded(await stored_cells(store.views, TENANT, QUEUES, of), wire.CHANNEL_NUMBERS) for of in ATTRIBUTIONS
         }
 
-    assert asyncio.run(live()) == {of: recompute(log.records, of) for of in ATTRIBUTIONS}
+    with patch("analytics.app.folding.AT_ONCE", at_once):
+        assert asyncio.run(live()) == {of: recompute(log.records, of) for of in ATTRIBUTIONS}
 
 
 @settings(deadline=None, max_examples=60)

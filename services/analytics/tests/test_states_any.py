@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from itertools import pairwise
+from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -88,8 +89,9 @@ async def stored(views) -> dict:
     st.sets(st.integers(1, 24), max_size=3),
     st.lists(st.tuples(st.integers(0, 30), st.integers(1, 9)), max_size=3),
     st.integers(1, 12),
+    st.sampled_from([2, 1000]),
 )
-def test_live_equals_one_pass(story, repeats, lost, crashes, size) -> None:
+def test_live_equals_one_pass(story, repeats, lost, crashes, size, at_once) -> None:
     """Rule 27: ``lost`` records are healed from the owner when a later one shows the gap; ``crashes`` are (rows written
     before it, batch size)."""
     kind, acts = story
@@ -101,12 +103,13 @@ def test_live_equals_one_pass(story, repeats, lost, crashes, size) -> None:
         last = {record.key: record.offset for record in whole.records}  # after it only repeats come: they show no gap
         records = [r for r in log.records if r.offset not in lost or r.offset >= last[r.key] or first(log, r)]
         store = MemoryStore()
-        for budget, crashing in crashes:
-            try:
-                await deliver(await opened(TearingViews(store.views, budget), log), records, crashing)
-            except Crash:
-                pass
-        await deliver(await opened(store.views, log), records, size)
+        with patch("analytics.app.folding.AT_ONCE", at_once):
+            for budget, crashing in crashes:
+                try:
+                    await deliver(await opened(TearingViews(store.views, budget), log), records, crashing)
+                except Crash:
+                    pass
+            await deliver(await opened(store.views, log), records, size)
         return await stored(store.views), await stored(expected.views)
 
     live, once = asyncio.run(both())

@@ -21,6 +21,9 @@ from .ports import Board, Bury, Facts, Missing, Rows, Where
 
 __all__ = ["Folding", "Halted", "patient"]
 
+AT_ONCE = 1_000
+"""So many records are parsed and folded before the next: of more the processor's caches lose what was just parsed."""
+
 
 @dataclass
 class Folding:
@@ -48,12 +51,9 @@ class Folding:
         board, begin = self.board, self.board.next
         new = [record for record in records if record.offset >= begin]
         await self._know(self.incoming.keys(new))
-        found, seen = await self.incoming.fresh(new, board.seen)
-        await self._load(self.facts.needed(found), set())
-        await patient(lambda: self.rows.bring(self.where, board, found))
-        self.facts.fold(board, found)
+        for at in range(0, len(new), AT_ONCE):
+            await self._fold(new[at : at + AT_ONCE])
         await self._load(*board.counters.missing())
-        board.seen.update(seen)
         board.next = max(board.next, records[-1].offset + 1)
         board.settle()
         cells, days = set(board.counters.changed_cells), set(board.counters.changed_days)
@@ -62,8 +62,16 @@ class Folding:
         self.changed.update(cells)
         self.changed_days.update(days)
         board.stored()
-        self.counted += len(found)
         return board.next
+
+    async def _fold(self, some: Sequence[Raw]) -> None:
+        board = self.board
+        found, seen = await self.incoming.fresh(some, board.seen)
+        await self._load(self.facts.needed(found), set())
+        await patient(lambda: self.rows.bring(self.where, board, found))
+        self.facts.fold(board, found)
+        board.seen.update(seen)
+        self.counted += len(found)
 
     async def _know(self, keys: set[str]) -> None:
         new = sorted(keys - self.board.seen.keys())
