@@ -116,6 +116,7 @@ class KeepingViews:
     clock: Clock
     days: int
     period: int = -1
+    since: int = NEVER
     kept: set[Place] = field(default_factory=set)
 
     async def put(self, view: str, partition: str, key: str, value: bytes, version: int) -> None:
@@ -141,6 +142,8 @@ class KeepingViews:
         period = now // PERIOD_MS
         if period != self.period:
             await self._enter(period)
+        if period < self.since:
+            return  # nobody can go back to it
         new = [place for place in dict.fromkeys(places) if place not in self.kept]
         for n in range(0, len(new), AT_ONCE):
             some = new[n : n + AT_ONCE]
@@ -158,7 +161,7 @@ class KeepingViews:
             await self.befores.begin(oldest, self.clock.now())
             for old in range(since, oldest):
                 await self.befores.forget(old)
-        self.period, self.kept = period, set()
+        self.period, self.since, self.kept = period, await self.befores.since(), set()
 
 
 @dataclass
