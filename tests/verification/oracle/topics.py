@@ -36,7 +36,8 @@ class Contents:
 
 async def read(bootstrap: str, topics: Sequence[str] = FIGURES) -> Contents:
     """Everything that ``topics`` hold now; a topic that is missing is empty."""
-    partitions = await _partitions(bootstrap, topics)
+    if not (partitions := await _partitions(bootstrap, topics)):
+        return Contents([])
     client = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, enable_auto_commit=False, max_partition_fetch_bytes=MAX_BYTES, check_crcs=False
     )
@@ -59,8 +60,6 @@ async def _partitions(bootstrap: str, topics: Sequence[str]) -> list[TopicPartit
 
 
 async def _to_the_end(client: AIOKafkaConsumer, partitions: list[TopicPartition]) -> Contents:
-    if not partitions:
-        return Contents([])
     begins, ends = await client.beginning_offsets(partitions), await client.end_offsets(partitions)
     filled = [one for one in partitions if begins[one] < ends[one]]
     client.assign(filled)

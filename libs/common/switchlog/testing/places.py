@@ -30,10 +30,11 @@ def own_store(service: str, folder: Path) -> Iterator[StoreSettings]:
     try:
         yield settings
     finally:
-        _drop(settings, service)
+        drop_keyspace(settings, service)
 
 
-def _drop(settings: StoreSettings, service: str) -> None:
+def drop_keyspace(settings: StoreSettings, service: str) -> None:
+    """What ``service`` kept in Cassandra under ``settings`` is gone."""
     from cassandra.cluster import Cluster
 
     cluster = Cluster(list(settings.cassandra_hosts), port=settings.cassandra_port, protocol_version=5)
