@@ -63,6 +63,7 @@ from .projections.before import Befores, KeepingViews, views_then
 from .projections.fed_rows import FedRows
 from .projections.names import StoredPositions, name_in_use, use
 from .projections.queue_rows import QueueRows
+from .projections.rollups import StoredRollups
 from .projections.rows import StoredRows
 from .projections.snapshots import Snapshots
 from .projections.state_rows import clerk_rows, contact_rows, ticket_rows
@@ -84,7 +85,7 @@ async def run(
     async with open_kernel(settings.kernel, topics=TOPICS) as kernel:
         settings = replace(settings, state=await name_in_use(kernel.store.views, settings.state))
         rows = _rows(settings, kernel.store.views)
-        questions = Questions(rows, kernel.clock, settings.time_zone)
+        questions = Questions(rows, kernel.clock, settings.time_zone, StoredRollups(rows))
         api, given = "api" in roles, feeding(kernel)
         alerts = Alerts(kernel.writer(ALERT, alert_events.CODEC), _alerts_view(settings, kernel), kernel.clock)
         past = Past(questions, _replay(settings, kernel))

@@ -14,6 +14,7 @@ from analytics.domain.figures import Asked, Place, Sheet
 from analytics.domain.formulas import FORMULAS
 from analytics.domain.intervals import zone
 from analytics.domain.levels import COHORT, DAY_MS, EVENT, QUARTER_MS, Cell, Waiting, arrive, leave, tally_of, wait
+from analytics.domain.rollups import Worked
 from switchlog.decider import Rejected
 
 from .scene import NOON, TENANT, S
@@ -171,6 +172,9 @@ class Endless:
         for start in range(begin, end, QUARTER_MS):
             self.read = max(self.read, start)
             yield cell(queue, start, attribution)
+
+    async def work(self, tenant: str, queue: str, begin: int, end: int) -> AsyncIterator[Worked]:
+        yield begin, "chat/ann/t1", {"busy_ms": 1, "slot_ms": 1}
 
 
 async def test_a_long_answer_is_read_a_day_at_a_time() -> None:

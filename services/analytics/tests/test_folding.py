@@ -135,7 +135,7 @@ async def test_a_crash_between_any_two_rows_loses_nothing_and_doubles_nothing() 
 async def test_without_the_rows_own_offsets_a_crash_would_count_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     """The opposite of rule 27 must be caught by the test above."""
     log, store = a_day(), MemoryStore()
-    folding, _ = await opened(TearingViews(store.views, 3), log)  # a day and cells, no progress
+    folding, _ = await opened(TearingViews(store.views, 5), log)  # late days, a day and cells, no progress
     with pytest.raises(Crash):
         await deliver(folding, log.records, 13)
     put_cell = type(folding.board).put_cell

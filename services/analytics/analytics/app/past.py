@@ -52,7 +52,7 @@ class Past:
             return self.questions
         if not 0 <= as_of <= self.questions.clock.now():
             raise Rejected("BAD_AS_OF", "as_of lies in the past, after 1970", invalid=True)
-        return replace(self.questions, stored=await self._stored(tenant, as_of), clock=Then(as_of))
+        return replace(self.questions, stored=await self._stored(tenant, as_of), clock=Then(as_of), rollups=None)
 
     async def now(self, tenant: str, queue: str, as_of: int | None = None) -> Now:
         return await (await self.at(tenant, as_of)).now(tenant, queue)

@@ -17,7 +17,7 @@ from switchlog.outlet import Record
 from ..domain.board import Queue
 from ..domain.fedfinal import flags, past
 from ..domain.feedboard import POOL as FED
-from ..domain.figures import Flags, durations_final, of_pools
+from ..domain.finality import Flags, durations_final, of_pools
 from ..domain.formulas import thresholds_of
 from ..domain.levels import COHORT, Cell, CellKey, Tally, merged, parted
 from .closing import Closing

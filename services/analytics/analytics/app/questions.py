@@ -18,6 +18,7 @@ from ..domain.intervals import Span, day_start, interval, previous, zone
 from ..domain.levels import QUARTER_MS, Cell, quarter
 from ..domain.targets import NO_TARGET, Target, Targets
 from .history import History, Kept
+from .rollups import Rollups
 
 __all__ = ["Answer", "Figures", "FiguresAsked", "Now", "Questions", "Stored"]
 
@@ -88,11 +89,12 @@ class Now:
 
 @dataclass(frozen=True)
 class Questions:
-    """``time_zone`` is that of tenants whose pools have said none."""
+    """``time_zone`` is that of tenants whose pools have said none; without ``rollups`` all is added up each time."""
 
     stored: Stored
     clock: Clock
     time_zone: str
+    rollups: Rollups | None = None
 
     async def now(self, tenant: str, queue: str) -> Now:
         """A queue at this moment; raises ``NotFound``."""
@@ -164,7 +166,7 @@ class Questions:
 
     async def _history(self, tenant: str, asked: Asked, queues: Sequence[Queue], now: int) -> History:
         places = [await self._place(tenant, queue, now) for queue in queues]
-        return History(self.stored, tenant, asked, places, now)
+        return History(self.stored, tenant, asked, places, now, self.rollups)
 
     async def _open(self, tenant: str, queue: Queue, known: list[Cell]) -> list[Cell]:
         """``known`` and the earlier cells in which contacts still wait."""

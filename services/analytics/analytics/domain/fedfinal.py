@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from analytics.domain.feedboard import FOR_EVER
-from analytics.domain.figures import Flags, all_over
+from analytics.domain.finality import Flags, all_over
 from analytics.domain.levels import QUARTER_MS, Cell
 
 

@@ -5,27 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from analytics.domain.counters import Day
+from analytics.domain.finality import Facts, Flags, counts_anything, facts_of
 from analytics.domain.formulas import OUTCOMES, Level, figures, level, sl_strict
 from analytics.domain.intervals import Span
-from analytics.domain.levels import COHORT, QUARTER_MS, Cell, Counts, Tally, add, add_tally, merged, parted, quarter
+from analytics.domain.levels import (
+    COHORT,
+    QUARTER_MS,
+    Cell,
+    Counts,
+    Tally,
+    Waiting,
+    add,
+    add_all,
+    add_tally,
+    parted,
+    quarter,
+)
+from analytics.domain.rollups import WORK, Rollup, Worked, by_quarter
 from analytics.domain.targets import Target, Targets
 from analytics.domain.tickets import Ticket, settled
 
 COLUMNS = ("queue", "channel", "agent", "team")
-WORK = ("busy_ms", "slot_ms")
-"""Sums of agents' time that are also kept of queues and channels; by when it happened in both attributions."""
 OF_TIME = frozenset(
     {*WORK, "signed_in_ms", "checked_in_ms", "ready_ms", "in_wrap_up_ms", "not_ready_ms", "break_ms", "chat_busy_ms"}
     | {"chat_slot_ms", "chat_capacity_ms", "scheduled_ms", "adherent_ms", "scheduled", "present"}
     | {"help_requests", "help_wait_ms"}
 )
 """Sums of agents' days; whatever else a day holds is in the cells too."""
-UNTOLD = ("reopened", "dirt_")
-"""Counts of which no figure is made begin so: alone they make no row."""
 FCR = frozenset({"fcr_open", "fcr_final"})
 
 Key = tuple[str, ...]
@@ -46,6 +56,11 @@ class Asked:
     channels: frozenset[str] = frozenset()
     agents: frozenset[str] = frozenset()
     teams: frozenset[str] = frozenset()
+
+    @property
+    def by_agent(self) -> bool:
+        """Whether it matters which agent did what."""
+        return bool(self.agents or self.teams or {"agent", "team"} & set(self.group_by))
 
     @property
     def of_agents(self) -> bool:
@@ -73,22 +88,6 @@ class Place:
     clock: int = 0
     freshness_ms: int = 0
     targets: Targets | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Flags:
-    """What does not change any more (kernel rule 26)."""
-
-    verdicts_final: bool = False
-    final: bool = False
-    durations_final: bool = False
-
-    def __and__(self, other: Flags) -> Flags:
-        return Flags(
-            self.verdicts_final and other.verdicts_final,
-            self.final and other.final,
-            self.durations_final and other.durations_final,
-        )
 
 
 class Reached(NamedTuple):
@@ -131,11 +130,8 @@ class Sum:
 
     @property
     def counts_anything(self) -> bool:
-        """Counts that were taken back leave zeros; of some no figure is made."""
-        kept = self.tally
-        counted: list[Mapping[Any, int]] = [kept.offers, *kept.waits.values(), *kept.buckets.values()]
-        told = any(n and not name.startswith(UNTOLD) for name, n in kept.counts.items())
-        return bool(told or kept.offered or self.waited or any(any(counts.values()) for counts in counted))
+        """Whether a row is made of it."""
+        return bool(self.waited) or counts_anything(self.tally)
 
 
 @dataclass
@@ -170,21 +166,25 @@ class Sheet:
     def take_cells(self, place: Place, cells: Sequence[Cell]) -> None:
         """A queue's cells of the attribution asked for, all of every quarter hour at once."""
         for cell in cells:
-            self._take_groups(place.queue, cell)
-            self._take_waiting(place.queue, cell)
-        for start, parts in _by_quarter(cells).items():
-            key = self._flagged(self.of_quarter[start], place)
-            if key in self.flags:
-                self.flags[key] &= _by_the_facts(place, parts, self.asked.threshold_s)
+            self._take_groups(place.queue, cell.start, cell.groups)
+            self._take_waiting(place.queue, cell.start, cell.waiting.values())
+        for start, parts in by_quarter(cells).items():
+            if self._flagged(self.of_quarter[start], place) in self.flags:
+                self._take_facts(place, start, facts_of(place.queue, parts))
 
-    def take_work(self, place: Place, cells: Iterable[Cell]) -> None:
+    def take_work(self, place: Place, found: Iterable[Worked]) -> None:
         """Of a queue's event cells only agents' work with its contacts."""
-        for cell in cells:
-            for key, tally in cell.groups.items():
-                if not tally.counts.keys().isdisjoint(WORK) and (whose := self._whose(place.queue, key)) is not None:
-                    counts = self._sum(cell.start, whose).tally.counts
-                    for name in WORK:
-                        add(counts, name, tally.counts.get(name, 0))
+        for start, key, sums in found:
+            if (whose := self._whose(place.queue, key)) is not None:
+                add_all(self._sum(start, whose).tally.counts, sums)
+
+    def take_rollup(self, place: Place, start: int, rollup: Rollup) -> None:
+        """A queue's local day, of the attribution asked for, in place of its cells."""
+        self._take_groups(place.queue, start, rollup.groups)
+        self._take_waiting(place.queue, start, rollup.waiting)
+        self._take_facts(place, start, rollup.facts)
+        if not self.asked.of_agents:
+            self.take_work(place, ((start, key, sums) for key, sums in rollup.work.items()))
 
     def take_day(self, day: Day) -> None:
         """An agent's time, of the quarter hours of these intervals."""
@@ -236,19 +236,24 @@ class Sheet:
         share = sl_strict(level(known.tally, known.waited, target.threshold_s))
         return Reached(target, None if share is None else share >= target.share)
 
-    def _take_groups(self, queue: str, cell: Cell) -> None:
-        for key, tally in cell.groups.items():
+    def _take_facts(self, place: Place, start: int, facts: Facts) -> None:
+        key = self._flagged(self.of_quarter[start], place)
+        if key in self.flags:
+            self.flags[key] &= _by_the_facts(place, facts, self.asked.threshold_s)
+
+    def _take_groups(self, queue: str, start: int, groups: Mapping[str, Tally]) -> None:
+        for key, tally in groups.items():
             if (whose := self._whose(queue, key)) is not None:
-                into = self._sum(cell.start, whose).tally
+                into = self._sum(start, whose).tally
                 add_tally(into, tally)
                 for name in WORK if self.asked.of_agents else ():
                     # the agents' days tell their work with this queue's contacts too
                     add(into.counts, name, -tally.counts.get(name, 0))
 
-    def _take_waiting(self, queue: str, cell: Cell) -> None:
-        for said in cell.waiting.values():
+    def _take_waiting(self, queue: str, start: int, waiting: Iterable[Waiting]) -> None:
+        for said in waiting:
             if self.asked.wants(said.channel, "", ""):
-                into = self._sum(cell.start, self._key(queue, said.channel, "", ""))
+                into = self._sum(start, self._key(queue, said.channel, "", ""))
                 into.waited.append(max(0, self.now - said.queued_at))
                 into.arrived.append(max(0, self.now - said.arrived_at))
 
@@ -290,50 +295,10 @@ def _by_the_clock(place: Place, end: int, threshold_s: int) -> Flags:
     return Flags(over, over, over)
 
 
-def _by_the_facts(place: Place, parts: Sequence[Cell], threshold_s: int) -> Flags:
-    """What all cells of a queue's quarter hour say: of its target's threshold the fact, of others the clock."""
+def _by_the_facts(place: Place, facts: Facts, threshold_s: int) -> Flags:
+    """What all cells of a queue's quarter hours say: of its target's threshold the fact, of others the clock."""
     if not place.pool:
-        return Flags(True, True, all_over(parts) if place.queue else not _counted(parts))
-    told = of_pools(parts)
-    verdicts = threshold_s != place.target_s or all(cell.final_ms >= 0 for cell in told)
-    final = verdicts and not any(cell.waiting for cell in parts) and all(cell.final for cell in told)
-    return Flags(verdicts, final, final and (durations_final(parts) if told else all_over(parts)))
-
-
-def of_pools(cells: Iterable[Cell]) -> list[Cell]:
-    """Those that pools told of: the other sources' say nothing about who waits."""
-    return [cell for cell in cells if cell.pool]
-
-
-def durations_final(parts: Sequence[Cell]) -> bool:
-    """Whether nothing of a cohort changes again but what may come days later (README, Finality).
-
-    ``parts`` are all cells of its quarter hour, of every source.
-    """
-    told = of_pools(parts)
-    if not told or not all(cell.final and not cell.serving for cell in told):
-        return False
-    total = merged(tally for cell in parts for tally in cell.groups.values())
-    answered, counts = sum(total.waits.get("answered", {}).values()), total.counts
-    heard = counts.get("queued", 0) >= total.offered and counts.get("disconnected", 0) >= answered
-    return heard and counts.get("open", 0) == 0
-
-
-def all_over(parts: Sequence[Cell]) -> bool:
-    """Where no pool tells: fed contacts that have ended with their wrap-up, or nothing but tickets counts here."""
-    total = merged(tally for cell in parts for tally in cell.groups.values())
-    answered, counts = sum(total.waits.get("answered", {}).values()), total.counts
-    handled = counts.get("handled", 0) >= answered and counts.get("queued", 0) <= total.offered
-    return handled and counts.get("open", 0) == 0
-
-
-def _counted(parts: Sequence[Cell]) -> bool:
-    """Whether anything counts there: contacts that were queued in the end leave zeros."""
-    return Sum(merged(tally for cell in parts for tally in cell.groups.values())).counts_anything
-
-
-def _by_quarter(cells: Iterable[Cell]) -> dict[int, list[Cell]]:
-    found: dict[int, list[Cell]] = {}
-    for cell in cells:
-        found.setdefault(cell.start, []).append(cell)
-    return found
+        return Flags(True, True, facts.over)
+    verdicts = threshold_s != place.target_s or facts.verdicts
+    final = verdicts and facts.final
+    return Flags(verdicts, final, final and facts.durations)

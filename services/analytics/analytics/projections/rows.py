@@ -2,6 +2,8 @@
 
 Views (their names begin with the state's, so that a rebuild goes beside the old one):
 ``levels`` ``level_events``  <tenant>/<queue>   | <start>/<topic>/<partition> : a cell, cohort or event
+``late``    <tenant>/<queue> | <UTC day>/<topic>/<partition> : cells over a day old may be changed up to that offset
+``rollups`` <tenant>/<queue>/<attribution>/<groups>/<zone> | <begin>/<end> : a local day's cells added up (``rollups``)
 ``days``    <tenant>/<start> | <agent>/<topic>/<partition>      : an agent's UTC day
 ``agents``  <tenant>/<pool>  | <agent>                          : where agents of a pool stand
 ``queues``  <tenant>         | <queue>/<pool>
@@ -18,13 +20,14 @@ Views (their names begin with the state's, so that a rebuild goes beside the old
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import msgspec
 from aiokafka.partitioner import murmur2
 
+from switchlog.clock import Clock, SystemClock
 from switchlog.store import ViewRow, ViewStore
 
 from ..app.closing import Mark
@@ -36,7 +39,8 @@ from ..domain.feedboard import FOR_EVER, FedStream
 from ..domain.feedboard import POOL as FEED
 from ..domain.floor import Agent
 from ..domain.ledger import Clerk
-from ..domain.levels import COHORT, DAY_MS, EVENT, Cell, CellKey
+from ..domain.levels import COHORT, DAY_MS, EVENT, Cell, CellKey, Sums
+from ..domain.rollups import Worked, work_of
 from ..domain.tickets import Ticket
 
 T = TypeVar("T")
@@ -44,6 +48,8 @@ PAGE = 1000
 MOVES = 1 << 20
 """A mark moves on at most so often between two facts."""
 LEVELS = {COHORT: "levels", EVENT: "level_events"}
+LIVE_MS = DAY_MS
+"""Cells that began longer ago are noted as ``late`` before they change; roll-ups are made of twice as old ones."""
 
 encode = msgspec.msgpack.Encoder().encode
 
@@ -60,6 +66,19 @@ class Progress(msgspec.Struct, array_like=True):
     days: list[DayKey] = []
 
 
+class _Group(msgspec.Struct):
+    """Of a tally the counts alone."""
+
+    counts: Sums
+
+
+class _Counts(msgspec.Struct):
+    """Of a cell the counts alone."""
+
+    start: int
+    groups: dict[str, _Group]
+
+
 @dataclass(frozen=True)
 class StoredRows:
     """Rows over a ``ViewStore``; ``state`` names the state, ``group`` the consumer group, ``topic`` that of pools."""
@@ -69,6 +88,7 @@ class StoredRows:
     group: str
     topic: str = "routing.events.v1"
     feed_topic: str = "external.events.v1"
+    clock: Clock = field(default_factory=SystemClock)
 
     # --- the folds' side ---------------------------------------------------------------------------------------------
 
@@ -87,7 +107,11 @@ class StoredRows:
         return None if found is None else decoded(found, Day)
 
     async def save_counters(self, where: Where, counters: Counters) -> None:
-        """Days, then event cells, then cohort cells: of a pool the later are what the earlier were made from."""
+        """Days, then event cells, then cohort cells: of a pool the later are what the earlier were made from.
+
+        Before any cell which old days change: a crash after it is known by the progress, which does not reach it then.
+        """
+        await self.put("late", self._late(where, counters.changed_cells.values()))
         days = [
             (_day_partition(day.tenant, day.start), f"{day.agent}/{where}", encode(day), day.version)
             for day in counters.changed_days.values()
@@ -114,20 +138,37 @@ class StoredRows:
         rows = [(self.group, str(where), b"", at) for where, at in caught_up.items()]
         await self.put("fresh", rows)
 
+    def _late(self, where: Where, cells: Iterable[Cell]) -> list[Put]:
+        """The UTC days of old cells, each with the highest offset that a cell of it reflects."""
+        live, found = self.clock.now() - LIVE_MS, dict[tuple[str, int], int]()
+        for cell in cells:
+            if cell.start < live:
+                at = f"{cell.tenant}/{cell.queue}", cell.start - cell.start % DAY_MS
+                found[at] = max(found.get(at, 0), cell.version)
+        return [(partition, _cell_key(day, where), b"", version) for (partition, day), version in found.items()]
+
     # --- the questions' side -----------------------------------------------------------------------------------------
 
     async def parts(self, key: CellKey) -> list[tuple[str, Cell]]:
         """The stored cells of ``key``, each with the source partition that told it."""
         tenant, queue, start, attribution = key
-        rows = self._span(LEVELS[attribution], f"{tenant}/{queue}", f"{start:015d}", f"{start + 1:015d}")
+        rows = self.span(LEVELS[attribution], f"{tenant}/{queue}", f"{start:015d}", f"{start + 1:015d}")
         return [(row.key.partition("/")[2], decoded(row, Cell)) async for row in rows]
 
     async def cells(
         self, tenant: str, queue: str, begin: int, end: int, attribution: str = COHORT
     ) -> AsyncIterator[Cell]:
         """Stored cells with ``begin <= start < end``, by start; one of each source partition that has some."""
-        async for row in self._span(LEVELS[attribution], f"{tenant}/{queue}", f"{begin:015d}", f"{end:015d}"):
+        async for row in self.span(LEVELS[attribution], f"{tenant}/{queue}", f"{begin:015d}", f"{end:015d}"):
             yield decoded(row, Cell)
+
+    async def work(self, tenant: str, queue: str, begin: int, end: int) -> AsyncIterator[Worked]:
+        """Agents' time in a queue's event cells; all else in them is passed over."""
+        async for row in self.span(LEVELS[EVENT], f"{tenant}/{queue}", f"{begin:015d}", f"{end:015d}"):
+            cell = decoded(row, _Counts)
+            for key, of in cell.groups.items():
+                if found := work_of(of.counts):
+                    yield cell.start, key, found
 
     async def untold(self, where: Where, counters: Counters, progress: Progress | None) -> None:
         """Bring in the days that a former process may not have published."""
@@ -145,7 +186,7 @@ class StoredRows:
         return [
             (row.key.partition("/")[2], decoded(row, Day))
             for start in range(begin - begin % DAY_MS, end, DAY_MS)
-            async for row in self._span("days", _day_partition(tenant, start), f"{agent}/", f"{agent}0")
+            async for row in self.span("days", _day_partition(tenant, start), f"{agent}/", f"{agent}0")
         ]
 
     async def clerk(self, tenant: str, agent: str) -> Clerk | None:
@@ -159,7 +200,7 @@ class StoredRows:
 
     async def resolved(self, tenant: str, queue: str, begin: int, end: int) -> AsyncIterator[Ticket]:
         """Tickets first resolved in quarter hours that begin in [begin, end)."""
-        async for row in self._span("resolved", f"{tenant}/{queue}", f"{begin:015d}", f"{end:015d}"):
+        async for row in self.span("resolved", f"{tenant}/{queue}", f"{begin:015d}", f"{end:015d}"):
             yield decoded(row, Ticket)
 
     async def cases(self, tenant: str, customer: str) -> list[Ticket]:
@@ -218,7 +259,7 @@ class StoredRows:
         return Pool(pool, min([await self._fed_clock(tenant, one) for one in pool.split()]))
 
     async def _fed_clock(self, tenant: str, pool: str) -> int:
-        rows = [row async for row in self._span("pools", tenant, f"{pool}/", f"{pool}0")]
+        rows = [row async for row in self.span("pools", tenant, f"{pool}/", f"{pool}0")]
         clocks = [decoded(row, Pool).clock for row in rows]
         return min(clocks) if len(clocks) == STREAMS else 0
 
@@ -264,7 +305,7 @@ class StoredRows:
     async def fed_starts(self, tenant: str, source: str, begin: int, end: int) -> list[tuple[str, int]]:
         found: set[tuple[str, int]] = set()
         for queue in await self.fed_queues(tenant, source):
-            span = self._span(LEVELS[COHORT], f"{tenant}/{queue}", f"{begin:015d}", f"{end:015d}")
+            span = self.span(LEVELS[COHORT], f"{tenant}/{queue}", f"{begin:015d}", f"{end:015d}")
             found |= {(queue, int(row.key.partition("/")[0])) async for row in span}
         return sorted(found)
 
@@ -274,20 +315,20 @@ class StoredRows:
         async for row in self.scan("queues", tenant):
             yield decoded(row, Queue)
 
-    async def _span(self, view: str, partition: str, begin: str, end: str) -> AsyncIterator[ViewRow]:
-        """Rows with ``begin <= key < end``, where no key is ``begin`` itself."""
-        async for row in self.scan(view, partition, begin):
+    async def span(self, view: str, partition: str, begin: str, end: str, page: int = PAGE) -> AsyncIterator[ViewRow]:
+        """Rows with ``begin <= key < end``, where no key is ``begin`` itself; ``page`` rows at a time."""
+        async for row in self.scan(view, partition, begin, page):
             if row.key >= end:
                 return
             yield row
 
-    async def scan(self, view: str, partition: str, after: str = "") -> AsyncIterator[ViewRow]:
-        while page := await self.views.scan(self.view(view), partition, after, PAGE):
-            for row in page:
+    async def scan(self, view: str, partition: str, after: str = "", page: int = PAGE) -> AsyncIterator[ViewRow]:
+        while found := await self.views.scan(self.view(view), partition, after, page):
+            for row in found:
                 yield row
-            if len(page) < PAGE:
+            if len(found) < page:
                 return
-            after = page[-1].key
+            after = found[-1].key
 
     def view(self, name: str) -> str:
         return f"{self.state}_{name}"
