@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaProducer
@@ -94,7 +94,7 @@ async def _steady(place: Place, rate: int, seconds: float) -> None:
 
 
 async def answers(place: Place) -> list[Figure]:
-    """A day by quarter hours, and a year by days, of one queue of many contacts."""
+    """A day by quarter hours; a year by days as it is added up, and from what is kept of that."""
     year = Bulk("bench", place.scaled(200_000), 3, START - 365 * DAY_MS, START, pools=3, offers=False)
     day = Bulk("bench-day", 5_000, 1, START, START + DAY_MS, pools=1)
     async with _analytics(place) as asked:
@@ -104,18 +104,22 @@ async def answers(place: Place) -> list[Figure]:
         by_quarters = Asked("bench-day", ("queue",), "15m", "cohort", 20)
         await _until_complete(asked, by_days, (START - 366 * DAY_MS, START + DAY_MS), year.contacts)
         await _until_complete(asked, by_quarters, (START, START + DAY_MS), day.contacts)
-        quarters = await _timed(asked, by_quarters, (START, START + DAY_MS), place.rounds(100))
-        days = await _timed(asked, by_days, (START - 365 * DAY_MS, START), place.rounds(10))
+        whole = (START - 365 * DAY_MS, START)
+        quarters = await _timed(asked, by_quarters, (START, START + DAY_MS), ["UTC"] * place.rounds(100))
+        zones = [f"Etc/GMT-{n}" for n in range(1, 1 + place.rounds(10))]
+        first = await _timed(asked, by_days, whole, zones)
+        again = await _timed(asked, by_days, whole, zones * 3)
     return [
         *_pair("a day by quarter hours, 1 queue, 96 rows", quarters),
-        *_pair(f"a year by days, 3 queues, {year.contacts} contacts, 1 095 rows", days),
+        *_pair("a year by days, 3 queues, first asked", first, f"{year.contacts} contacts, 1 098 rows, zone by zone"),
+        *_pair("a year by days, 3 queues, asked again", again, "goal p50 500 ms"),
     ]
 
 
-def _pair(what: str, taken: list[float]) -> list[Figure]:
+def _pair(what: str, taken: list[float], note: str = "") -> list[Figure]:
     named = {"p50": 0.5, "p99": 0.99}
     return [
-        Figure(f"figures: {what}, {name}", "ms", [percentile(taken, share)], lower_is_better=True)
+        Figure(f"figures: {what}, {name}", "ms", [percentile(taken, share)], lower_is_better=True, note=note)
         for name, share in named.items()
     ]
 
@@ -132,11 +136,12 @@ async def _until_complete(asked: Live, question: Asked, span: tuple[int, int], c
             await asyncio.sleep(1)
 
 
-async def _timed(asked: Live, question: Asked, span: tuple[int, int], times: int) -> list[float]:
+async def _timed(asked: Live, question: Asked, span: tuple[int, int], zones: Iterable[str]) -> list[float]:
+    """Asked once in each of ``zones``: no day of one is a day of another."""
     found = []
-    for _ in range(times):
+    for zone in zones:
         began = time.perf_counter()
-        await asked.figures(question, "UTC", span)
+        await asked.figures(question, zone, span)
         found.append((time.perf_counter() - began) * 1000)
     return found
 
