@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from bisect import bisect_left
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import NamedTuple, Protocol, TypeVar
 
 from ..domain.intervals import Span
 from ..domain.levels import COHORT, DAY_MS, Cell
 from ..domain.rollups import Rollup, Worked, rolled
 
+T = TypeVar("T")
 CLOSED_MS = 2 * DAY_MS
 """Days that ended longer ago are rolled up: twice as old as cells are that change unnoted."""
 
@@ -78,14 +81,18 @@ async def _made(kept: Cells, of: Of, run: Sequence[Span]) -> dict[Span, Rollup]:
     cells = [cell async for cell in kept.cells(*place, of.attribution)]
     work = [one async for one in kept.work(*place)] if of.attribution == COHORT else []
     return {
-        day: rolled(
-            of.queue,
-            [cell for cell in cells if day[0] <= cell.start < day[1]],
-            [one for one in work if day[0] <= one[0] < day[1]],
-            of.by_agent,
-        )
+        day: rolled(of.queue, _within(cells, day, _start), _within(work, day, itemgetter(0)), of.by_agent)
         for day in run
     }
+
+
+def _within(found: list[T], day: Span, start: Callable[[T], int]) -> list[T]:
+    """Those that begin in ``day``, of what is in order."""
+    return found[bisect_left(found, day[0], key=start) : bisect_left(found, day[1], key=start)]
+
+
+def _start(cell: Cell) -> int:
+    return cell.start
 
 
 def _runs(days: Iterable[Span], stride: int) -> Iterator[list[Span]]:

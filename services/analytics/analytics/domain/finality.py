@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import and_
 from typing import Any, NamedTuple
 
 from analytics.domain.levels import Cell, Tally, merged
@@ -19,7 +20,7 @@ class Flags(NamedTuple):
     durations_final: bool = False
 
     def __and__(self, other: Flags) -> Flags:
-        return Flags(*(mine and theirs for mine, theirs in zip(self, other, strict=True)))
+        return Flags(*map(and_, self, other))
 
 
 class Facts(NamedTuple):
@@ -35,7 +36,10 @@ class Facts(NamedTuple):
     over: bool = True
 
     def __and__(self, other: Facts) -> Facts:
-        return Facts(*(mine and theirs for mine, theirs in zip(self, other, strict=True)))
+        return self if other == EVERYTHING else Facts(*map(and_, self, other))
+
+
+EVERYTHING = Facts()
 
 
 class Totals(NamedTuple):
@@ -52,10 +56,10 @@ class Totals(NamedTuple):
 def facts_of(queue: str, parts: Sequence[Cell]) -> Facts:
     """Of all cells of a queue's quarter hour; without a ``queue`` are contacts that were never queued."""
     told, totals = of_pools(parts), _totals(parts)
-    over = _over(totals)
+    over, verdicts = _over(totals), min([cell.final_ms for cell in told], default=0) >= 0
     return Facts(
-        all(cell.final_ms >= 0 for cell in told),
-        not any(cell.waiting for cell in parts) and all(cell.final for cell in told),
+        verdicts,
+        verdicts and not any(cell.waiting for cell in parts),
         _heard(told, totals) if told else over,
         over if queue else not counts_anything(merged(_tallies(parts))),
     )

@@ -259,5 +259,8 @@ def add(counts: dict, name: object, amount: int) -> None:  # type: ignore[type-a
 
 def add_all(total: dict, more: dict) -> None:  # type: ignore[type-arg]  # any key, int values
     """Add ``more`` to ``total``, name by name."""
+    if not total:
+        total.update(more)
+        return
     for key, count in more.items():
         total[key] = total.get(key, 0) + count

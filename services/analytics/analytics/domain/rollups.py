@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from analytics.domain.finality import Facts, facts_of
 from analytics.domain.levels import COHORT, Cell, Sums, Tally, Waiting, add_all, add_tally, group, parted
@@ -54,5 +55,6 @@ def work_of(counts: Sums) -> Sums:
     return {} if counts.keys().isdisjoint(WORK) else {name: counts.get(name, 0) for name in WORK}
 
 
+@lru_cache(maxsize=4096)
 def _kept(key: str, by_agent: bool) -> str:
     return key if by_agent else group(parted(key)[0])

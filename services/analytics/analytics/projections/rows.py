@@ -40,7 +40,7 @@ from ..domain.feedboard import POOL as FEED
 from ..domain.floor import Agent
 from ..domain.ledger import Clerk
 from ..domain.levels import COHORT, DAY_MS, EVENT, Cell, CellKey, Sums
-from ..domain.rollups import Worked, work_of
+from ..domain.rollups import WORK, Worked, work_of
 from ..domain.tickets import Ticket
 
 T = TypeVar("T")
@@ -48,6 +48,7 @@ PAGE = 1000
 MOVES = 1 << 20
 """A mark moves on at most so often between two facts."""
 LEVELS = {COHORT: "levels", EVENT: "level_events"}
+BUSY, SLOT = (name.encode() for name in WORK)
 LIVE_MS = DAY_MS
 """Cells that began longer ago are noted as ``late`` before they change; roll-ups are made of twice as old ones."""
 
@@ -165,6 +166,8 @@ class StoredRows:
     async def work(self, tenant: str, queue: str, begin: int, end: int) -> AsyncIterator[Worked]:
         """Agents' time in a queue's event cells; all else in them is passed over."""
         async for row in self.span(LEVELS[EVENT], f"{tenant}/{queue}", f"{begin:015d}", f"{end:015d}"):
+            if not (BUSY in row.value or SLOT in row.value):
+                continue
             cell = decoded(row, _Counts)
             for key, of in cell.groups.items():
                 if found := work_of(of.counts):
