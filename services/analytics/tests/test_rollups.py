@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -27,8 +29,11 @@ from switchlog.errors import NotFound
 from switchlog.store.memory import MemoryStore
 from switchlog.store.opening import open_store
 
+from .feeds import Place, calls
 from .folds import Crash, TearingViews
 from .scene import NOON, TENANT, S
+from .test_fed_fold import folding, topic
+from .test_fed_fold import rows_of as fed_rows
 from .test_past import OURS, batched, nothing_missing
 from .test_questions import HOUR, MIN, Apart, Centre
 from .test_questions import kept as kept  # the fixture: one store for all tests
@@ -320,3 +325,31 @@ async def test_rows_under_another_name_have_roll_ups_of_their_own(told: Told) ->
     with pytest.raises(NotFound):
         await told.ask(questions, queues=("sales",))
     assert await told.ask(questions) == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_fed_calls_are_answered_the_same_with_roll_ups_and_without(seed: int) -> None:
+    """A fed contact's counts are taken back and made anew with every further fact; a save may be torn."""
+    place, chance, views = Place(), random.Random(seed), MemoryStore().views
+    await place.feed(calls(12, seed))
+    plain = Questions(fed_rows(views), place.clock, "UTC")
+    rolling = replace(plain, rollups=StoredRollups(plain.stored))
+    asked = FiguresAsked(begin=NOON, end=NOON + 1, step="1d", group_by=chance.choice([("queue",), ("agent",), ()]))
+    seen = Counter[int]()
+    for number, records in enumerate(await topic(place, chance)):
+        fold = await folding(views, number)
+        while rest := [record for record in records if record.offset >= fold.board.next]:
+            torn = await folding(TearingViews(views, chance.randint(0, 60)), number)
+            with suppress(Crash):
+                await torn.take(rest[: chance.randint(1, 40)])
+            found = (await rolling.figures(TENANT, asked)).rows
+            assert found == (await plain.figures(TENANT, asked)).rows
+            seen[sum(row.level.answered for row in found)] += 1
+            fold = await folding(views, number)
+            await fold.take(rest[: chance.randint(1, 40)])
+            assert (await rolling.figures(TENANT, asked)).rows == (await plain.figures(TENANT, asked)).rows
+    assert len(seen) > 3 and any(await views.scan("s1_rollups", f"{TENANT}/sales/cohort/{_groups(asked)}/UTC"))
+
+
+def _groups(asked: FiguresAsked) -> str:
+    return "agents" if "agent" in asked.group_by else "channels"
