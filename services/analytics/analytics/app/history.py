@@ -119,8 +119,8 @@ class History:
                 await asyncio.gather(*(self._cells(sheet, one, at, until) for one in places))
         if self.asked.of_agents:
             await self._agents(sheet, begin, end)
-        if FCR & set(self.asked.formulas):
-            await self._tickets(sheet, begin, end)
+        for at in range(begin, end, self._stride) if FCR & set(self.asked.formulas) else ():
+            await self._tickets(sheet, at, min(end, at + self._stride))
 
     @property
     def _places(self) -> list[Sequence[Place]]:
