@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import AsyncIterator
+from datetime import datetime
 from types import SimpleNamespace
 
 import grpc
@@ -12,6 +13,7 @@ import httpx2
 import pytest
 
 from analytics import wire, wiring
+from analytics.api.figures import instant
 from analytics.app.past import Past
 from analytics.app.questions import Questions
 from analytics.config import Settings
@@ -301,3 +303,10 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def test_an_instant_is_taken_to_its_millisecond() -> None:
+    """As of the very millisecond in which a fact was recorded, that fact counts."""
+    for n in range(1000):
+        assert instant("as_of", datetime.fromisoformat(f"2025-11-24T13:00:00.{n:03d}+01:00")) == NOON + n
+    assert instant("as_of", datetime.fromisoformat("2025-11-24T12:00:00.645999Z")) == NOON + 645

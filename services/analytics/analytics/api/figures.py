@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Query
@@ -20,6 +20,7 @@ from ..app.questions import Answer, FiguresAsked
 from ..app.shown import Json, as_json, head_words, shown_now
 from ..domain.labels import LABELS
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ID = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$"
 Reader = Annotated[Principal, Depends(require("analyst", "supervisor", "admin", "service"))]
 Word = Annotated[str, Query(max_length=4000)]
@@ -139,4 +140,4 @@ def instant(name: str, at: datetime | None) -> int | None:
         return None
     if at.tzinfo is None:
         raise Rejected("BAD_TIME", f"{name} needs an offset, such as 2026-01-01T00:00:00Z", invalid=True)
-    return int(at.astimezone(UTC).timestamp() * 1000)
+    return (at - EPOCH) // timedelta(milliseconds=1)
