@@ -10,7 +10,7 @@ from datetime import date
 
 from switchlog_local import LocalError
 
-from .compare import Difference
+from .compare import AS_OF, Difference
 from .day import Day, fed, made
 from .day.publish import publish
 from .live import live
@@ -34,7 +34,8 @@ async def main() -> int:
         if place.empty:
             await _seed(place.bootstrap)
         async with live(place.url, place.token) as asked:
-            return told(await verify(place.bootstrap, asked))
+            outcome = await verify(place.bootstrap, asked)
+    return told(outcome, made=place.empty)
 
 
 async def _seed(bootstrap: str) -> None:
@@ -45,8 +46,8 @@ async def _seed(bootstrap: str) -> None:
     say(f"made a seeded feed of another switch, {count} records")
 
 
-def told(outcome: Outcome) -> int:
-    """Print what was found; the exit code."""
+def told(outcome: Outcome, made: bool = False) -> int:
+    """Print what was found; the exit code. Of ``made`` days there is an answer as of any instant too."""
     report = outcome.report
     say(f"{outcome.records} records ({outcome.repeats} repeats, identical) of {outcome.tenants} tenants on the topics")
     for what, times in sorted(report.refused.items()):
@@ -63,7 +64,9 @@ def told(outcome: Outcome) -> int:
     say(f"differences: {len(report.differences)}")
     if report.compared < FEWEST_CELLS:
         say(f"fewer than {FEWEST_CELLS} cells: that proves nothing")
-    return 0 if report.compared >= FEWEST_CELLS and not report.differences else 1
+    if lacking := made and not report.differences and report.by_family[AS_OF] < FEWEST_CELLS:
+        say(f"fewer than {FEWEST_CELLS} cells {AS_OF}")
+    return 0 if report.compared >= FEWEST_CELLS and not report.differences and not lacking else 1
 
 
 def _shown(differences: Sequence[Difference]) -> list[Difference]:

@@ -27,6 +27,8 @@ SINCE = {"longest_wait": "longest_since", "longest_wait_arrival": "longest_arriv
 
 
 NEVER_QUEUED = ""
+AS_OF = "as of an instant"
+"""The family of all cells that are asked for as of one."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Difference:
         where = (
             f"{self.asked.tenant} {group} {self.asked.step} {self.asked.attribution} T={self.asked.threshold_s} {at}"
         )
+        if self.asked.as_of is not None:
+            where += f" as of {datetime.fromtimestamp(self.asked.as_of / 1000, UTC).isoformat()}"
         told = f": {', '.join(self.contacts)}" if self.contacts else ""
         return f"{where} {self.name}: live {self.live}, batch {self.batch}{told}"
 
@@ -86,21 +90,28 @@ class Report:
                 found = told.get(name)
             wanted = meant.get(name, 0 if name in NUMBERS else None)
             self.compared += 1
-            self.by_family[family(name)] += 1
+            self.by_family[family(name) if asked.as_of is None else AS_OF] += 1
             if not same(name, found, wanted):
                 contacts = tuple(batch.contacts(asked, key, name)) if len(self.differences) < 50 else ()
                 self.differences.append(Difference(asked, key, name, found, wanted, contacts))
 
-    def look(self, tenant: str, told: dict[str, Any], line: tuple[int, int | None], today: dict[str, Any]) -> None:
+    def look(
+        self,
+        tenant: str,
+        told: dict[str, Any],
+        line: tuple[int, int | None],
+        today: dict[str, Any],
+        as_of: int | None = None,
+    ) -> None:
         """The wallboard's row: who waits, how long, and the local day's counts so far."""
-        asked, at = Asked(tenant, ("queue",), "now", "cohort", 0), milliseconds(told["at"])
+        asked, at = Asked(tenant, ("queue",), "now", "cohort", 0, as_of), milliseconds(told["at"])
         waiting, since = line
         meant = {"waiting": waiting, "longest_wait_s": 0 if since is None else max(0, at - since) / 1000}
         meant |= {f"today's {name}": today.get(name, 0) for name in COUNTS if not name.endswith("_in_threshold")}
         found = told | {f"today's {name}": value for name, value in told["today"]["counts"].items()}
         for name, wanted in meant.items():
             self.compared += 1
-            self.by_family["cells of now"] += 1
+            self.by_family["cells of now" if as_of is None else AS_OF] += 1
             if found[name] != wanted:
                 self.differences.append(Difference(asked, (at, told["queue"]), f"now {name}", found[name], wanted))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Container
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +13,8 @@ import httpx2 as httpx
 from .oracle.recompute import Asked, Key
 
 WORDS = ("counts", "seconds", "figures", "percentiles")
+REFUSED_THEN = (404, 422, 503)
+"""Also where folding anew takes too long."""
 FLAGS = ("verdicts_final", "final", "durations_final")
 
 
@@ -47,25 +49,21 @@ class Live:
             "from": _rfc(span[0]),
             "to": _rfc(span[1]),
             "formulas": "all",
+            **_then(asked.as_of),
         }
         headers = {"authorization": f"Bearer {self.token(asked.tenant)}"}
         answer = await self.http.get(f"{self.url}/v1/figures", params=query, headers=headers)
-        if answer.status_code in (404, 422):
-            raise NotAnswered(answer.json().get("reason", "") + ": " + answer.json().get("detail", ""))
-        answer.raise_for_status()
-        told = answer.json()
+        told = _told(answer, (404, 422) if asked.as_of is None else REFUSED_THEN)
         rows = {_key(row, asked): _flat(row) for row in told["rows"]}
         if len(rows) != len(told["rows"]):
             raise AssertionError(f"{asked}: several rows of one key")
         return Answer(rows, milliseconds(told["as_of"]))
 
-    async def now(self, tenant: str, queue: str) -> dict[str, Any]:
-        """The wallboard's row."""
+    async def now(self, tenant: str, queue: str, as_of: int | None = None) -> dict[str, Any]:
+        """The wallboard's row; raises ``NotAnswered``."""
         headers = {"authorization": f"Bearer {self.token(tenant)}"}
-        answer = await self.http.get(f"{self.url}/v1/queues/{queue}/now", headers=headers)
-        answer.raise_for_status()
-        found: dict[str, Any] = answer.json()
-        return found
+        answer = await self.http.get(f"{self.url}/v1/queues/{queue}/now", params=_then(as_of), headers=headers)
+        return _told(answer, () if as_of is None else REFUSED_THEN)
 
 
 @asynccontextmanager
@@ -89,6 +87,18 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
 def milliseconds(text: str) -> int:
     """RFC 3339 -> epoch milliseconds."""
     return round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+def _told(answer: httpx.Response, refused: Container[int]) -> dict[str, Any]:
+    if answer.status_code in refused:
+        raise NotAnswered(answer.json().get("reason", "") + ": " + answer.json().get("detail", ""))
+    answer.raise_for_status()
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def _then(as_of: int | None) -> dict[str, str]:
+    return {} if as_of is None else {"as_of": _rfc(as_of)}
 
 
 def _rfc(at: int) -> str:

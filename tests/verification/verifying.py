@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 
 from contactcenter.analytics.v1.rows_pb2 import AgentTimeRow, ServiceLevelRow
 
-from . import outputs
-from .compare import DEFINED, Report
+from . import outputs, then
+from .compare import AS_OF, DEFINED, Report
 from .live import Live, NotAnswered, milliseconds
 from .oracle.decode import Facts, decode
 from .oracle.recompute import GROUPS, THRESHOLDS_S, Asked, Batch, recompute
@@ -45,6 +45,8 @@ async def verify(bootstrap: str, live: Live, tz: str = "", patience_s: float = P
         contents = await read(bootstrap)
         facts = await asyncio.to_thread(decode, contents.records)
         found = await compared(facts, bootstrap, live, tz)
+        if not found.report.differences:
+            await compare_then(found.report, facts, live, tz)
         differences, took = list(map(str, found.report.differences)), time.monotonic() - began
         if not differences or (differences == before and took > patience_s) or took > ROUNDS_MOST * patience_s:
             return Outcome(found.report, found.tenants, facts.records, facts.repeats, took)
@@ -59,7 +61,7 @@ async def compared(facts: Facts, bootstrap: str, live: Live, tz: str = "") -> Ou
     for tenant, zone in tenants.items():
         now = round(time.time() * 1000)
         batches[tenant] = await asyncio.to_thread(recompute, _of(facts, tenant), tz or zone, now)
-        await _ask(report, batches[tenant], tenant, live)
+        await _ask(report, batches[tenant], tenant, live, questions(tenant))
     rows = (await read(bootstrap, (outputs.LEVELS, outputs.TIMES))).records  # last: they are published behind the rows
     levels = outputs.newest((one for one in rows if one.topic == outputs.LEVELS), ServiceLevelRow)
     times = outputs.newest((one for one in rows if one.topic == outputs.TIMES), AgentTimeRow)
@@ -69,26 +71,51 @@ async def compared(facts: Facts, bootstrap: str, live: Live, tz: str = "") -> Ou
     return Outcome(report, len(tenants), facts.records, facts.repeats, 0.0)
 
 
+async def compare_then(report: Report, facts: Facts, live: Live, tz: str = "") -> None:
+    """As of some instants of the tenants with the most facts; of too many records nothing."""
+    if facts.records > then.MOST_RECORDS:
+        report.refused[f"as of any instant: there are {facts.records} records to fold"] += 1
+        return
+    tenants = _tenants(facts)
+    tables = {tenant: _of(facts, tenant) for tenant in tenants}
+    largest = sorted(tenants, key=lambda tenant: (-sum(map(len, tables[tenant].values())), tenant))
+    for tenant in largest[: then.MOST_TENANTS]:
+        for at in then.instants(tables[tenant]):
+            told = then.known(tables[tenant], at)
+            batch = await asyncio.to_thread(recompute, told, tz or tenants[tenant], at, (then.THRESHOLD_S,), then.STEPS)
+            await _ask(report, batch, tenant, live, then.questions(tenant, at), at)
+
+
 def _of(facts: Facts, tenant: str) -> dict[str, pa.Table]:
     return {name: table.filter(pc.equal(table["tenant"], tenant)) for name, table in facts.tables.items()}
 
 
-async def _ask(report: Report, batch: Batch, tenant: str, live: Live) -> None:
+async def _ask(
+    report: Report, batch: Batch, tenant: str, live: Live, questions: Iterable[Asked], as_of: int | None = None
+) -> None:
     first, last = batch.span(tenant)
-    for asked in questions(tenant):
+    when = "" if as_of is None else f" {AS_OF}"
+    for asked in questions:
         try:
             answer = await live.figures(asked, batch.tz, (first - MARGIN_MS, last + MARGIN_MS))
         except NotAnswered as why:
-            report.refused[f"{','.join(asked.group_by) or 'all'} {asked.step} {asked.attribution}: {why}"] += 1
+            report.refused[f"{','.join(asked.group_by) or 'all'} {asked.step} {asked.attribution}{when}: {why}"] += 1
             continue
         report.skip(answer, DEFINED)
         report.take(asked, answer, batch)
+    try:
+        await _look(report, batch, tenant, live, as_of)
+    except NotAnswered as refusal:
+        report.refused[f"now{when}: {refusal}"] += 1
+
+
+async def _look(report: Report, batch: Batch, tenant: str, live: Live, as_of: int | None) -> None:
     days = batch.figures(Asked(tenant, ("queue",), "1d", "cohort", TARGET_S))
     for queue, line in batch.lines(tenant).items():
-        told = await live.now(tenant, queue)
+        told = await live.now(tenant, queue, as_of)
         day = batch.local_day(milliseconds(told["at"]))
         today = [row for (start, of), row in days.items() if of == queue and batch.local_day(start) == day]
-        report.look(tenant, told, line, today[0] if today else {})
+        report.look(tenant, told, line, today[0] if today else {}, as_of)
 
 
 def questions(tenant: str) -> Iterator[Asked]:

@@ -35,7 +35,10 @@ class Feed:
 def made(
     tenant: str = "seeded-fed", seed: int = 3, hours: int = 6, calls: int = 300, whole: bool = True
 ) -> Sequence[Published]:
-    """A feed in the order in which it was given: mostly by time, some lines late. ``whole``: its end is told too."""
+    """A feed in the order in which it was given: mostly by time, some lines late. ``whole``: its end is told too.
+
+    It is given in two parts an hour apart, each with all lines of its contacts.
+    """
     chance, feed = Random(seed), Feed()
     for n in range(8):
         _shift(feed, chance, f"fed-{n + 1}", f"crew-{1 + n % 2}", hours)
@@ -44,13 +47,19 @@ def made(
     streams = Streams(tenant)
     for part in range(PARTS):
         streams.say(_stream(part), pb.FeedOpened(source=SOURCE, any_order=True), BEGAN, BEGAN)
-    given = sorted(feed.lines, key=lambda one: one[0] + chance.randrange(10 * MINUTE))
-    for at, line in given:
+    began = {line.contact: at for at, line in reversed(feed.lines)}
+    half, given_at = BEGAN + hours * HOUR // 2, BEGAN + 24 * HOUR
+    given = sorted(
+        (began[line.contact] > half if line.contact else at > half, at + chance.randrange(10 * MINUTE), n)
+        for n, (at, line) in enumerate(feed.lines)
+    )
+    for second, _, n in given:
+        at, line = feed.lines[n]
         part = crc32((line.contact or line.agent or line.line_id).encode()) % PARTS
-        streams.say(_stream(part), line, at, BEGAN + 24 * HOUR)
+        streams.say(_stream(part), line, at, given_at + HOUR * second)
     for part in range(PARTS if whole else 0):
         ended = pb.FeedEnded(source=SOURCE, accepted=len(given))
-        streams.say(_stream(part), ended, BEGAN + 24 * HOUR, BEGAN + 24 * HOUR)
+        streams.say(_stream(part), ended, given_at + HOUR, given_at + HOUR)
     return streams.said
 
 

@@ -35,13 +35,14 @@ Key = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Asked:
-    """One table of figures: a group, a step, an attribution, a threshold."""
+    """One table of figures: a group, a step, an attribution, a threshold; ``as_of`` an instant gone by, or of now."""
 
     tenant: str
     group_by: tuple[str, ...]
     step: str
     attribution: str
     threshold_s: int
+    as_of: int | None = None
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from legs l join (
 ) e on e.tenant = l.tenant and e.stream = l.stream and coalesce(e.leg, l.leg) = l.leg and e.version > l.version
 group by all;
 
--- every fact of a connected leg begins a state that lasts until the leg's next one
+-- every fact of a connected leg begins a state that lasts until the leg's next one, and counts once that is there
 create table leg_spans as
 with told as (
     select tenant, stream, leg, version, t_br as happened, 'talk' as name from legs where t_br is not null
@@ -39,22 +39,30 @@ with told as (
     union all select tenant, stream, leg, version, t_ag_end, 'over' from leg_ends
 ), followed as (
     select t.*, lead(happened) over (partition by tenant, stream, leg order by t.version) as end_
-    from told t join legs l using (tenant, stream, leg) join leg_ends e using (tenant, stream, leg)
-    where t.version between l.version and e.version
+    from told t join legs l using (tenant, stream, leg) left join leg_ends e using (tenant, stream, leg)
+    where t.version >= l.version and (e.version is null or t.version <= e.version)
 )
 select f.name, tenant, l.queue, l.channel, l.agent, l.team, l.t_enq as cohort_at, f.happened as start,
     greatest(f.end_, f.happened) as end_, l.contact
 from followed f join legs l using (tenant, stream, leg)
-where f.name <> 'over';
+where f.name <> 'over' and f.end_ is not null;
 
 -- Work after the contact: of answered legs, by the agent who answered. Without a wrap-up a leg is handled when work ends.
+-- Of the agent's own facts only those that the pool has repeated: there they meet the leg. Fed ones are the contact's.
 create table wrap_ups as
-with begun as (
-    select tenant, agent, contact, leg, min(happened) as start from wrap_up_started group by all
+with told as (
+    select *, 'begun' as fact from wrap_up_started union all by name select *, 'over' as fact from wrap_up_ended
+    union all by name select * exclude (wrap_up_follows), 'plain' as fact from work_ended where not wrap_up_follows
+), met as (
+    select told.* from told where stream like 'contact-%'
+    union all select told.* from told semi join agent_observed o
+        on o.source_stream = told.tenant || '/' || told.stream and o.source_version = told.version
+), begun as (
+    select tenant, agent, contact, leg, min(happened) as start from met where fact = 'begun' group by all
 ), over_ as (
-    select tenant, agent, contact, leg, min(happened) as end_ from wrap_up_ended group by all
+    select tenant, agent, contact, leg, min(happened) as end_ from met where fact = 'over' group by all
 ), plain as (
-    select tenant, agent, contact, leg, min(happened) as end_ from work_ended where not wrap_up_follows group by all
+    select tenant, agent, contact, leg, min(happened) as end_ from met where fact = 'plain' group by all
 )
 select s.tenant, s.queue, s.channel, s.agent, s.team, s.contact, s.t_enq, b.start, greatest(o.end_, b.start) as end_,
     coalesce(o.end_, p.end_) as handled_at
