@@ -22,6 +22,8 @@ from .rollups import CLOSED_MS, Of, Rollups, read
 AT_ONCE = 16
 """So many queues are read at the same time."""
 FEW = 8
+CUSTOMERS = 20_000
+"""So many customers' tickets are in memory."""
 ROLLED_AT_ONCE, ROLLED_DAYS, AGENTS_DAYS = 2_000, 98, 14
 """So many days of all queues, and of one queue without and with agents, are in memory as roll-ups."""
 
@@ -119,8 +121,8 @@ class History:
                 await asyncio.gather(*(self._cells(sheet, one, at, until) for one in places))
         if self.asked.of_agents:
             await self._agents(sheet, begin, end)
-        for at in range(begin, end, self._stride) if FCR & set(self.asked.formulas) else ():
-            await self._tickets(sheet, at, min(end, at + self._stride))
+        if FCR & set(self.asked.formulas):
+            await self._tickets(sheet, begin, end)
 
     @property
     def _places(self) -> list[Sequence[Place]]:
@@ -150,6 +152,8 @@ class History:
         known: dict[str, list[Ticket]] = {}
         for place in self.places:
             async for ticket in self.kept.resolved(self.tenant, place.queue, begin, end):
+                if len(known) > CUSTOMERS:
+                    known.clear()
                 if ticket.customer not in known:
                     known[ticket.customer] = await self.kept.cases(self.tenant, ticket.customer)
                 sheet.take_ticket(ticket, repeated(ticket, known[ticket.customer]))
