@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from analytics.app import history
 from analytics.app.history import History
 from analytics.domain.asking import FiguresAsked, checked, checked_threshold, span_of
 from analytics.domain.board import Queue
@@ -15,6 +16,7 @@ from analytics.domain.formulas import FORMULAS
 from analytics.domain.intervals import zone
 from analytics.domain.levels import COHORT, DAY_MS, EVENT, QUARTER_MS, Cell, Waiting, arrive, leave, tally_of, wait
 from analytics.domain.rollups import Worked
+from analytics.domain.tickets import Ticket
 from switchlog.decider import Rejected
 
 from .scene import NOON, TENANT, S
@@ -187,3 +189,37 @@ async def test_a_long_answer_is_read_a_day_at_a_time() -> None:
         assert kept.read == rows[-1].start
         taken += len(rows)
     assert taken == 5 * 96 * len(places)
+
+
+class Tickets:
+    """Tickets of some customers, each resolved once; notes whose others were looked for."""
+
+    def __init__(self, customers: list[str]) -> None:
+        self.tickets = [
+            Ticket(f"k{n}", queue="sales", channel="chat", customer=one, opened_at=NOON, resolved_at=NOON + n)
+            for n, one in enumerate(customers)
+        ]
+        self.asked: list[str] = []
+
+    async def cells(self, *_: object) -> AsyncIterator[Cell]:
+        for none in ():
+            yield none
+
+    work = cells
+
+    async def resolved(self, tenant: str, queue: str, begin: int, end: int) -> AsyncIterator[Ticket]:
+        for ticket in self.tickets:
+            yield ticket
+
+    async def cases(self, tenant: str, customer: str) -> list[Ticket]:
+        self.asked.append(customer)
+        return [ticket for ticket in self.tickets if ticket.customer == customer]
+
+
+@pytest.mark.parametrize("most, looked", [(20_000, ["u", "v"]), (0, ["u", "v", "u"])])
+async def test_tickets_of_no_more_customers_than_fit_are_in_memory(monkeypatch, most: int, looked: list[str]) -> None:
+    monkeypatch.setattr(history, "CUSTOMERS", most)
+    kept = Tickets(["u", "v", "u"])
+    found = History(kept, TENANT, asked(step="1d", formulas=("fcr_open",)), [place()], LATE)
+    (row,) = [row async for rows in found.rows(NOON, NOON + 1) for row in rows]
+    assert (kept.asked, row.level.counts["fcr_resolved"]) == (looked, 3)
