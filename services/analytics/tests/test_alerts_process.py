@@ -112,7 +112,7 @@ def decoded(value: bytes) -> str:
 
 
 async def published(tenant: str) -> list[Any]:
-    """What is on the alerts' topic of this tenant, in order."""
+    """What is on the alerts' topic of this tenant, in order; who dies may have sent a record and send it again."""
     consumer, found = clients.consumer(BOOTSTRAP, None, [wire.ALERTS]), []
     await consumer.start()
     try:
@@ -123,4 +123,4 @@ async def published(tenant: str) -> list[Any]:
                 found += [one.value for one in records if one.key == f"{tenant}/alert-long".encode()]
     finally:
         await consumer.stop()
-    return found
+    return list(dict.fromkeys(found))
