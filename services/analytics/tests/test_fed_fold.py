@@ -413,7 +413,8 @@ async def test_a_save_torn_between_the_days_of_an_agent_counts_nothing_twice():
 async def torn(records: list[Rec], number: int, batch: tuple[int, int], budget: int) -> dict:
     """What was before the batch, the batch until it is torn, and by who begins anew what is left of it and after it."""
     store, (begin, end) = MemoryStore(), batch
-    await (await folding(store.views, number)).take(records[:begin])
+    if begin:
+        await (await folding(store.views, number)).take(records[:begin])
     try:
         await (await folding(TearingViews(store.views, budget), number)).take(records[begin:end])
     except Crash:
