@@ -6,6 +6,7 @@ What is told is the CPU of the process that reads: on a machine that others use 
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import sys
@@ -17,6 +18,7 @@ from aiokafka import TopicPartition
 
 from analytics import wiring
 from analytics.app.ports import Where
+from analytics.bus.worker import GARBAGE, PARTITION_BYTES
 from analytics.config import Settings
 from analytics.projections.rows import StoredRows
 from benchmarks.analytics.filling import PARTITIONS, fill, hours
@@ -33,6 +35,7 @@ CONTACTS = 200_000  # some 880 000 facts with the headers that relays give them
 QUEUED = 60_000  # contacts for each number of queues
 SLOW = 40_000  # facts that the opponents are given
 RAW = "aiokafka getmany, parsed, on the same topic"
+PYTHONS_OWN = gc.get_threshold()
 GOAL = "goal: ratio 0.7"
 
 
@@ -48,7 +51,11 @@ async def run(place: Place) -> list[Figure]:
     await create_topics(place.kafka.address)
     topic = await place.topic("figures", PARTITIONS)
     total = await fill(place, topic, hours(place.scaled(CONTACTS), 10, 24).facts())
-    samples = {"raw": lambda: raw(place, topic, total), "pipeline": lambda: pipeline(place, topic, total)}
+    samples = {
+        "raw": lambda: raw(place, topic, total, GARBAGE),
+        "as it comes": lambda: raw(place, topic, total, PYTHONS_OWN),
+        "pipeline": lambda: pipeline(place, topic, total),
+    }
     found = await in_turns(place.rounds(ROUNDS), samples, pause_s=0.5)
     short = await place.topic("slow", PARTITIONS)
     few = await fill(place, short, list(hours(SLOW // 3, 10, 24).facts())[: place.scaled(SLOW)])
@@ -68,6 +75,7 @@ async def run(place: Place) -> list[Figure]:
             ceiling,
             note=GOAL,
         ),
+        Figure(f"figures: {RAW}, garbage collected as Python does", "1/s/core", found["as it comes"], ceiling),
         *(
             Figure(f"figures: {name}, two counters of the same facts", "1/s/core", told, ceiling)
             for name, told in others.items()
@@ -88,9 +96,10 @@ async def by_queues(place: Place) -> list[Figure]:
     return found
 
 
-async def raw(place: Place, topic: str, total: int) -> float:
-    """No group, no fold, nothing kept."""
-    client = clients.consumer(place.kafka.address, None, partition_bytes=wiring_bytes())
+async def raw(place: Place, topic: str, total: int, garbage: tuple[int, int, int]) -> float:
+    """No group, no fold, nothing kept; ``garbage``: when it is collected."""
+    gc.set_threshold(*garbage)
+    client = clients.consumer(place.kafka.address, None, partition_bytes=PARTITION_BYTES)
     await client.start()
     try:
         client.assign([TopicPartition(topic, n) for n in range(PARTITIONS)])
@@ -103,13 +112,6 @@ async def raw(place: Place, topic: str, total: int) -> float:
         return total / (time.process_time() - began)
     finally:
         await client.stop()
-
-
-def wiring_bytes() -> int:
-    """As much a fetch as the service takes."""
-    from analytics.bus import worker
-
-    return worker.PARTITION_BYTES
 
 
 async def pipeline(place: Place, topic: str, total: int) -> float:
