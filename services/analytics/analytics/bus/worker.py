@@ -21,8 +21,8 @@ from ..domain.levels import CellKey
 from . import hosting
 from .reading import Reading
 
-GARBAGE = (500_000, 20, 50)
-"""A batch is 300 000 objects that all live as long as it does: looking at them again and again costs a fifth."""
+GARBAGE = (50_000, 20, 50)
+"""A batch makes thousands of events that all live as long as it does: looking at them again and again costs a sixth."""
 PARTITION_BYTES = 4 * 1024 * 1024
 WATCH_EVERY_S = 5.0
 WHILE_BEHIND = 10
