@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from math import ceil
 
+from hdrh.histogram import HdrHistogram
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.app.histograms import histogram, percentiles
+from analytics.app.histograms import encoded, histogram, percentiles
 from analytics.domain.levels import bucket
 
 
@@ -30,3 +32,14 @@ def test_a_percentile_is_the_value_at_the_same_rank_of_the_histogram(counts, per
 
 def test_percentiles_of_nothing_are_unknown_also_where_what_was_counted_was_taken_back():
     assert percentiles([]) == percentiles([{}, {7: 0}]) == {50: None, 90: None, 99: None}
+
+
+def test_what_was_encoded_is_gone_at_once_without_garbage_collection():
+    """Each is 26 kB, and a busy minute publishes thousands."""
+    gc.collect()
+    gc.disable()
+    try:
+        assert encoded([{n: 1 for n in range(100)}])
+        assert not [one for one in gc.get_objects() if isinstance(one, HdrHistogram)]
+    finally:
+        gc.enable()
