@@ -39,7 +39,7 @@ def test_what_was_encoded_is_gone_at_once_without_garbage_collection():
     gc.collect()
     gc.disable()
     try:
-        assert encoded([{n: 1 for n in range(100)}])
+        assert encoded([dict.fromkeys(range(100), 1)])
         assert not [one for one in gc.get_objects() if isinstance(one, HdrHistogram)]
     finally:
         gc.enable()
