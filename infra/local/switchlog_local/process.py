@@ -56,10 +56,15 @@ def send(pid: int, number: signal.Signals) -> None:
 
 
 def freeze(pid: int, timeout_s: float = 5) -> None:
-    """SIGSTOP, until every thread stands: one that runs on another core can still answer after the signal was sent."""
+    """SIGSTOP, until every thread stands: one that runs on another core can still answer after the signal was sent.
+
+    Raises TimeoutError when one still runs after ``timeout_s``.
+    """
     send(pid, signal.SIGSTOP)
     deadline = time.monotonic() + timeout_s
-    while not _stands(pid) and time.monotonic() < deadline:
+    while not _stands(pid):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"process {pid} still runs {timeout_s} s after SIGSTOP")
         time.sleep(0.002)
 
 

@@ -19,6 +19,7 @@ from analytics.app.ports import Where
 from analytics.bus.worker import GARBAGE
 from analytics.projections.before import Befores, KeepingViews
 from analytics.projections.rows import StoredRows
+from benchmarks.analytics.counting import _never
 from benchmarks.figures import Ceiling, Figure
 from benchmarks.place import Place
 from switchlog.clock import ManualClock
@@ -94,7 +95,3 @@ def _slices(facts: Sequence[Published], slice_ms: int) -> Iterator[Slice]:
 
 def _size(folder: Path) -> float:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 2**20
-
-
-async def _never(*_: Any) -> Any:
-    raise AssertionError("neither holes nor poison were made")
